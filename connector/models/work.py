@@ -1,0 +1,188 @@
+"""The trackers' work as we know it, and how it feeds key results: connection, issue, link, counted unit, ledger."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from fractions import Fraction
+from typing import Any
+
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from connector.columns import Exact
+from connector.models.base import Base, Identified, utcnow
+from connector.models.goals import KeyResult
+
+# SQLite only numbers rows by itself when the key is a plain INTEGER; PostgreSQL gets the 64 bits that a ledger needs.
+RowNumber = BigInteger().with_variant(Integer, "sqlite")
+
+
+class Connection(Identified, Base):
+    """One installed tracker site. `state`: active, uninstalled, reconnect_needed.
+
+    `tenant_key` is how its webhooks name it (Connect clientKey, Linear organizationId). `credential` and
+    `previous_credential` are sealed by `connector.vault`. `settings` (Jira): estimate_field, dropped_resolutions,
+    dropped_status_ids, status_categories {status id: category}. `offline_since`, `paused_until` and `trouble` say what
+    a page shows while the tracker does not answer.
+    """
+
+    __tablename__ = "connection"
+    __table_args__ = (UniqueConstraint("tracker", "tenant_key"),)
+
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspace.id", ondelete="CASCADE"), index=True)
+    tracker: Mapped[str] = mapped_column(String(32))
+    tenant_key: Mapped[str] = mapped_column(String(255))
+    cloud_id: Mapped[str | None] = mapped_column(String(64), index=True)
+    site: Mapped[str] = mapped_column(String(400))
+    display_site: Mapped[str] = mapped_column(String(400), default="")
+    state: Mapped[str] = mapped_column(String(32), default="active")
+    credential: Mapped[str | None] = mapped_column(Text)
+    previous_credential: Mapped[str | None] = mapped_column(Text)
+    previous_credential_until: Mapped[datetime | None]
+    settings: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    installed_at: Mapped[datetime] = mapped_column(default=utcnow)
+    last_event_at: Mapped[datetime | None]
+    last_reconcile_at: Mapped[datetime | None]
+    reconciled_to: Mapped[datetime | None]
+    offline_since: Mapped[datetime | None]
+    paused_until: Mapped[datetime | None]
+    trouble: Mapped[str | None] = mapped_column(Text)
+
+
+class Issue(Base):
+    """The last known snapshot of one tracker issue, with sums over what hangs below it.
+
+    `external_id` (Jira's numeric id, Linear's UUID) is the identity; `key` is a label. `cls` is the issue class of
+    progress.md section 2 or `unknown` (somebody's parent, not heard of yet). `watermark` is the tracker's own update
+    time: older news is not applied. `raw_parent_id` is what the tracker says, `parent_id` what counts (none on a
+    parent cycle). The counters are kept by `mapping`'s engine, never by hand.
+    """
+
+    __tablename__ = "issue"
+    __table_args__ = (
+        UniqueConstraint("connection_id", "external_id"),
+        Index("ix_issue_parent_id", "parent_id"),
+        Index("ix_issue_raw_parent_id", "raw_parent_id"),
+        Index("ix_issue_connection_id_key", "connection_id", "key"),
+    )
+
+    id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspace.id", ondelete="CASCADE"), index=True)
+    connection_id: Mapped[str] = mapped_column(ForeignKey("connection.id", ondelete="CASCADE"))
+    external_id: Mapped[str] = mapped_column(String(64))
+    key: Mapped[str] = mapped_column(String(64), default="")
+    title: Mapped[str] = mapped_column(Text, default="")
+    url: Mapped[str] = mapped_column(Text, default="")
+    issue_type: Mapped[str] = mapped_column(String(120), default="")
+    status_name: Mapped[str] = mapped_column(String(120), default="")
+    project_key: Mapped[str] = mapped_column(String(64), default="")
+    assignee: Mapped[str | None] = mapped_column(String(128))
+    labels: Mapped[list[Any]] = mapped_column(default=list)
+    sprints: Mapped[list[Any]] = mapped_column(default=list)
+    cls: Mapped[str] = mapped_column(String(12), default="unknown")
+    level: Mapped[int] = mapped_column(default=0)
+    estimate: Mapped[Fraction | None] = mapped_column(Exact)
+    raw_parent_id: Mapped[int | None] = mapped_column(ForeignKey("issue.id"))
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("issue.id"))
+    watermark: Mapped[datetime | None]
+    content_hash: Mapped[str] = mapped_column(String(64), default="")
+    stale_since: Mapped[datetime | None]
+    stale_reason: Mapped[str | None] = mapped_column(String(200))
+
+    connection: Mapped[Connection] = relationship()
+    links: Mapped[list[Link]] = relationship(back_populates="issue")
+
+
+class Link(Identified, Base):
+    """An issue (with all that hangs below it) serves a key result.
+
+    `state`: active, or waiting (the tracker could not be asked yet whether `asked_by` may edit the issue; counts
+    nothing until confirmed). `source`: manual, rule, label. `declared_change` is for kind `issue_delta`.
+    """
+
+    __tablename__ = "link"
+    __table_args__ = (UniqueConstraint("key_result_id", "issue_id"),)
+
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspace.id", ondelete="CASCADE"))
+    key_result_id: Mapped[str] = mapped_column(ForeignKey("key_result.id", ondelete="CASCADE"))
+    issue_id: Mapped[int] = mapped_column(ForeignKey("issue.id", ondelete="CASCADE"), index=True)
+    weight: Mapped[Fraction] = mapped_column(Exact, default=Fraction(1))
+    source: Mapped[str] = mapped_column(String(16), default="manual")
+    state: Mapped[str] = mapped_column(String(16), default="active")
+    asked_by: Mapped[str | None] = mapped_column(String(128))
+    waiting_since: Mapped[datetime | None]
+    declared_change: Mapped[Fraction | None] = mapped_column(Exact)
+    issue: Mapped[Issue] = relationship(back_populates="links")
+    key_result: Mapped[KeyResult] = relationship()
+
+
+class BusinessAsUsual(Base):
+    """Somebody's word that an issue is not goal work. `category`: support, maintenance, security, other."""
+
+    __tablename__ = "business_as_usual"
+
+    issue_id: Mapped[int] = mapped_column(ForeignKey("issue.id", ondelete="CASCADE"), primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspace.id", ondelete="CASCADE"))
+    category: Mapped[str] = mapped_column(String(16))
+    declared_by: Mapped[str] = mapped_column(String(200), default="")
+    declared_at: Mapped[datetime] = mapped_column(default=utcnow)
+
+
+class Sprint(Base):
+    """A Jira sprint or Linear cycle. `state`: future, active, closed."""
+
+    __tablename__ = "sprint"
+    __table_args__ = (UniqueConstraint("connection_id", "external_id"),)
+
+    id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspace.id", ondelete="CASCADE"))
+    connection_id: Mapped[str] = mapped_column(ForeignKey("connection.id", ondelete="CASCADE"))
+    external_id: Mapped[str] = mapped_column(String(64))
+    name: Mapped[str] = mapped_column(String(200), default="")
+    state: Mapped[str] = mapped_column(String(16), default="future")
+    starts_at: Mapped[datetime | None]
+    ends_at: Mapped[datetime | None]
+    watermark: Mapped[datetime | None]
+
+
+class LedgerEntry(Base):
+    """One cause, one row, never changed afterwards (progress.md section 5).
+
+    `number` is work or outcome. `before`, `after` and `delta` are that number; `delta` is null where a null is on
+    either side. The numerator/denominator changes are additive, so any past moment is a fold of the rows.
+    """
+
+    __tablename__ = "ledger_entry"
+    __table_args__ = (Index("ix_ledger_entry_key_result_id_happened_at", "key_result_id", "happened_at"),)
+
+    id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspace.id", ondelete="CASCADE"))
+    key_result_id: Mapped[str] = mapped_column(ForeignKey("key_result.id", ondelete="CASCADE"))
+    issue_id: Mapped[int | None] = mapped_column(ForeignKey("issue.id", ondelete="SET NULL"))
+    number: Mapped[str] = mapped_column(String(8), default="work")
+    cause: Mapped[str] = mapped_column(String(20))
+    before: Mapped[Fraction | None] = mapped_column(Exact)
+    after: Mapped[Fraction | None] = mapped_column(Exact)
+    delta: Mapped[Fraction | None] = mapped_column(Exact)
+    numerator_before: Mapped[Fraction | None] = mapped_column(Exact)
+    denominator_before: Mapped[Fraction | None] = mapped_column(Exact)
+    numerator_after: Mapped[Fraction | None] = mapped_column(Exact)
+    denominator_after: Mapped[Fraction | None] = mapped_column(Exact)
+    detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    actor: Mapped[str] = mapped_column(String(200), default="")
+    happened_at: Mapped[datetime]
+    learned_at: Mapped[datetime] = mapped_column(default=utcnow)
+    source_event: Mapped[str | None] = mapped_column(String(255))
+    formula_version: Mapped[int] = mapped_column(default=1)
+    issue: Mapped[Issue | None] = relationship()
+
+
+class WorkProgress(Base):
+    """The running work sums of one key result, kept by `mapping`'s engine; `revision` grows with every change."""
+
+    __tablename__ = "work_progress"
+
+    key_result_id: Mapped[str] = mapped_column(ForeignKey("key_result.id", ondelete="CASCADE"), primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspace.id", ondelete="CASCADE"), index=True)
+    revision: Mapped[int] = mapped_column(default=0)
+    changed_at: Mapped[datetime] = mapped_column(default=utcnow)

@@ -1,0 +1,221 @@
+"""What a tracker is to the core: events that it reports and the few questions that it answers.
+
+A tracker is one package behind the entry point group `ladder.trackers`. It brings authentication, parsing, a client
+and panels; it cannot touch progress, because nothing here lets it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from fractions import Fraction
+from importlib.metadata import entry_points
+from typing import Any, Literal, Protocol
+
+from connector.models import Connection
+
+Action = Literal["view", "edit"]
+
+
+@dataclass(frozen=True, slots=True)
+class IssueSnapshot:
+    """All that the core wants to know of one issue at one moment.
+
+    `cls` is the issue class of progress.md section 2; `level` is 0 for standard issues, 1 and more above, -1 for
+    sub-tasks; `estimate` in the tracker's own points; `updated_at` is the tracker's update time and decides which of
+    two snapshots is newer. `sprints` are external ids.
+    """
+
+    external_id: str
+    key: str
+    title: str
+    url: str
+    cls: str
+    updated_at: datetime
+    level: int = 0
+    estimate: Fraction | None = None
+    parent_external_id: str | None = None
+    issue_type: str = ""
+    status_name: str = ""
+    project_key: str = ""
+    assignee: str | None = None
+    labels: tuple[str, ...] = ()
+    sprints: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class IssueChanged:
+    """The issue now looks like this (created, updated, moved, restored)."""
+
+    snapshot: IssueSnapshot
+    happened_at: datetime
+    actor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IssueDeleted:
+    """The issue is gone for good, confirmed by the tracker."""
+
+    external_id: str
+    happened_at: datetime
+    actor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IssueTouched:
+    """Something happened to the issue, but the delivery does not say enough: it must be read again."""
+
+    external_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SprintChanged:
+    """A sprint or cycle as it now is; `state` is future, active, closed or deleted."""
+
+    external_id: str
+    name: str
+    state: str
+    happened_at: datetime
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A known kind of delivery that moves nothing, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unsupported:
+    """A kind of delivery that we do not know: counted and shown, never swallowed."""
+
+    what: str
+
+
+Event = IssueChanged | IssueDeleted | IssueTouched | SprintChanged | Ignored | Unsupported
+
+
+class BadDelivery(Exception):
+    """An accepted delivery whose body makes no sense; it is kept as failed, with this reason, and changes nothing."""
+
+    reason = "bad_delivery"
+
+
+class TrackerError(Exception):
+    """The tracker could not do what was asked. `reason` is the metric label; the message is shown to people."""
+
+    reason = "tracker_error"
+
+
+class TrackerUnavailable(TrackerError):
+    """Not now: down, slow, or out of budget. `retry_after` in seconds if the tracker said so; `whole_connection`
+    when nothing at all may be sent until then (quota)."""
+
+    reason = "unavailable"
+
+    def __init__(self, message: str, retry_after: float | None = None, whole_connection: bool = False) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.whole_connection = whole_connection
+
+
+class IssueUnreadable(TrackerError):
+    """A 403 or 404 while reading: not proof that the issue is gone, so the last known class is kept."""
+
+    reason = "unreadable"
+
+
+class TrackerRefused(TrackerError):
+    """A final no (rejected credentials, invalid request): retrying cannot help."""
+
+    reason = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class PanelLabel:
+    """What the tracker shows beside an issue without opening the panel. `tone`: success, progress, removed, default."""
+
+    text: str
+    tone: str = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotPage:
+    """Some issues of a longer answer; `position` is handed back to go on after a restart, None at the end."""
+
+    snapshots: Sequence[IssueSnapshot]
+    position: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A person as the tracker knows them."""
+
+    account_id: str
+    name: str
+    active: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a tracker can do beyond the minimum."""
+
+    queries: bool = False
+    panel_label: bool = False
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Tracker(Protocol):
+    """The seam. All calls may raise TrackerUnavailable, IssueUnreadable or TrackerRefused; none touches the database.
+
+    `connection` is the stored row (detached; read-only here). Implementations get secrets through the client factory
+    that they are built with, never from the row.
+    """
+
+    name: str
+    capabilities: Capabilities
+
+    def parse(self, connection: Connection, kind: str, body: bytes) -> Sequence[Event]:
+        """Turn one accepted delivery into events; raises BadDelivery."""
+        ...
+
+    def fetch_issue(self, connection: Connection, id_or_key: str) -> IssueSnapshot:
+        """Read one issue as it is now."""
+        ...
+
+    def fetch_subtree(self, connection: Connection, external_id: str) -> Iterator[SnapshotPage]:
+        """Read everything that hangs below an issue (not the issue itself), page by page."""
+        ...
+
+    def updated_since(self, connection: Connection, since: datetime) -> Iterator[SnapshotPage]:
+        """Read every issue updated at or after `since`, page by page; complete when the iterator ends normally."""
+        ...
+
+    def search(self, connection: Connection, account_id: str, text: str, limit: int) -> Sequence[IssueSnapshot]:
+        """Find issues by key or words, for linking from our own pages."""
+        ...
+
+    def may(self, connection: Connection, account_id: str, external_id: str, action: Action) -> bool:
+        """Tell whether this account may view or edit the issue, by the tracker's own rights."""
+        ...
+
+    def profile(self, connection: Connection, account_id: str) -> Profile:
+        """Read a person's display name."""
+        ...
+
+    def measure(self, connection: Connection, query: str, aggregate: str, field_name: str | None) -> Fraction | None:
+        """Count, sum or average over a query in the tracker's language; None when nothing matches an average."""
+        ...
+
+    def show_label(self, connection: Connection, external_id: str, label: PanelLabel | None) -> None:
+        """Put the panel's label on an issue, or take it away; idempotent."""
+        ...
+
+
+def registered_trackers() -> dict[str, Any]:
+    """Return what is registered under `ladder.trackers`, by name, without building anything."""
+    return {point.name: point.load() for point in entry_points(group="ladder.trackers")}

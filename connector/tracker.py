@@ -211,6 +211,10 @@ class Tracker(Protocol):
         """Count, sum or average over a query in the tracker's language; None when nothing matches an average."""
         ...
 
+    def discover(self, connection: Connection) -> Mapping[str, Any]:
+        """Learn the site's own names for things, as entries of `Connection.settings`."""
+        ...
+
     def show_label(self, connection: Connection, external_id: str, label: PanelLabel | None) -> None:
         """Put the panel's label on an issue, or take it away; idempotent."""
         ...

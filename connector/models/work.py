@@ -55,7 +55,8 @@ class Issue(Base):
     `external_id` (Jira's numeric id, Linear's UUID) is the identity; `key` is a label. `cls` is the issue class of
     progress.md section 2 or `unknown` (somebody's parent, not heard of yet). `watermark` is the tracker's own update
     time: older news is not applied. `raw_parent_id` is what the tracker says, `parent_id` what counts (none on a
-    parent cycle). The counters are kept by `mapping`'s engine, never by hand.
+    parent cycle). The counters are kept by `mapping`'s engine, never by hand. `shown_label` is what the panel's label
+    said when last written to the tracker.
     """
 
     __tablename__ = "issue"
@@ -88,6 +89,7 @@ class Issue(Base):
     content_hash: Mapped[str] = mapped_column(String(64), default="")
     stale_since: Mapped[datetime | None]
     stale_reason: Mapped[str | None] = mapped_column(String(200))
+    shown_label: Mapped[str | None] = mapped_column(String(120))
 
     connection: Mapped[Connection] = relationship()
     links: Mapped[list[Link]] = relationship(back_populates="issue")
@@ -96,8 +98,8 @@ class Issue(Base):
 class Link(Identified, Base):
     """An issue (with all that hangs below it) serves a key result.
 
-    `state`: active, or waiting (the tracker could not be asked yet whether `asked_by` may edit the issue; counts
-    nothing until confirmed). `source`: manual, rule, label. `declared_change` is for kind `issue_delta`.
+    `state`: active; waiting (the tracker could not be asked yet whether `asked_by` may edit the issue; counts nothing
+    until confirmed); or refused, with `refusal` saying why. `source`: manual, rule, label. `declared_change` is for kind `issue_delta`.
     """
 
     __tablename__ = "link"
@@ -111,6 +113,7 @@ class Link(Identified, Base):
     state: Mapped[str] = mapped_column(String(16), default="active")
     asked_by: Mapped[str | None] = mapped_column(String(128))
     waiting_since: Mapped[datetime | None]
+    refusal: Mapped[str | None] = mapped_column(String(200))
     declared_change: Mapped[Fraction | None] = mapped_column(Exact)
     issue: Mapped[Issue] = relationship(back_populates="links")
     key_result: Mapped[KeyResult] = relationship()

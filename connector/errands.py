@@ -1,0 +1,116 @@
+"""What the outbox can be asked to do at a tracker. Each errand may be done twice without harm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sqlalchemy import select
+
+from connector.apply import apply_snapshot, mark_stale
+from connector.core import Core
+from connector.linking import confirm_waiting_link, read_subtree
+from connector.measuring import measure_key_result
+from connector.models import Connection, Issue, Link, OutboxEntry
+from connector.outbox import enqueue
+from connector.panel_label import label_of_issue, label_of_key_result
+from connector.tracker import IssueUnreadable
+
+Errand = Callable[[Core, Connection, OutboxEntry], None]
+
+# One page of a key result's links is looked at per transaction, so that a key result with thousands of links does
+# not keep others from writing.
+LABEL_BATCH = 200
+
+
+def fetch_issue(core: Core, connection: Connection, entry: OutboxEntry) -> None:
+    """Read one issue again; what cannot be read is marked stale, never taken for gone."""
+    try:
+        snapshot = core.tracker_of(connection).fetch_issue(connection, entry.subject)
+    except IssueUnreadable as error:
+        with core.database.writing() as session:
+            mark_stale(session, connection, entry.subject, str(error), core.clock())
+        return
+    with core.database.writing() as session:
+        apply_snapshot(
+            session, connection, snapshot, happened_at=snapshot.updated_at, source="read", now=core.clock(), fresh=True
+        )
+
+
+def fetch_subtree(core: Core, connection: Connection, entry: OutboxEntry) -> None:
+    """Read everything that hangs below an issue."""
+    read_subtree(core, connection, entry.subject)
+
+
+def confirm_link(core: Core, connection: Connection, entry: OutboxEntry) -> None:
+    """Ask what could not be asked when the link was made, then let it count or refuse it."""
+    confirm_waiting_link(core, connection, entry.subject)
+
+
+def show_label(core: Core, connection: Connection, entry: OutboxEntry) -> None:
+    """Put the right label on one issue's panel; nothing is sent if it is there already."""
+    tracker = core.tracker_of(connection)
+    if not tracker.capabilities.panel_label:
+        return
+    with core.database.reading() as session:
+        issue = session.scalars(
+            select(Issue).where(Issue.connection_id == connection.id, Issue.external_id == entry.subject)
+        ).one_or_none()
+        if issue is None or issue.cls in ("gone", "unknown"):
+            return
+        label = label_of_issue(session, issue, core.clock())
+    wanted = f"{label.tone}:{label.text}" if label else None
+    if wanted == issue.shown_label:
+        return
+    tracker.show_label(connection, issue.external_id, label)
+    with core.database.writing() as session:
+        session.get_one(Issue, issue.id).shown_label = wanted
+
+
+def refresh_labels(core: Core, connection: Connection, entry: OutboxEntry) -> None:
+    """Pass a key result's changed label on to the issues linked to it on this connection."""
+    with core.database.reading() as session:
+        changed = label_of_key_result(session, entry.subject, core.clock())
+    if changed is None or not core.tracker_of(connection).capabilities.panel_label:
+        return
+    after = 0
+    while True:
+        with core.database.writing() as session:
+            batch = session.execute(
+                select(Issue.id, Issue.external_id)
+                .join(Link, Link.issue_id == Issue.id)
+                .where(Link.key_result_id == entry.subject, Issue.connection_id == connection.id, Issue.id > after)
+                .where(Issue.shown_label.is_distinct_from(changed))
+                .order_by(Issue.id)
+                .limit(LABEL_BATCH)
+            ).all()
+            for _, external_id in batch:
+                enqueue(session, connection.id, "show_label", external_id)
+        if not batch:
+            return
+        after = batch[-1].id
+
+
+def measure(core: Core, connection: Connection, entry: OutboxEntry) -> None:
+    """Measure a key result that follows a query."""
+    measure_key_result(core, connection, entry.subject)
+
+
+def discover(core: Core, connection: Connection, entry: OutboxEntry) -> None:
+    """Learn what this site calls things (status categories, the estimate field); what people set by hand stays."""
+    found: Mapping[str, Any] = core.tracker_of(connection).discover(connection)
+    with core.database.writing() as session:
+        row = session.get_one(Connection, connection.id)
+        chosen = set(row.settings.get("set_by_hand", ()))
+        row.settings = {**row.settings, **{name: value for name, value in found.items() if name not in chosen}}
+
+
+HANDLERS: Mapping[str, Errand] = {
+    "confirm_link": confirm_link,
+    "discover": discover,
+    "fetch_issue": fetch_issue,
+    "fetch_subtree": fetch_subtree,
+    "measure": measure,
+    "refresh_labels": refresh_labels,
+    "show_label": show_label,
+}

@@ -1,0 +1,61 @@
+"""Find and repair what a tracker never delivered: read again whatever changed since the last full look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from connector.apply import apply_snapshot
+from connector.core import Core
+from connector.models import Connection
+from connector.telemetry import logger
+
+# Each look reaches back a little before the previous one: trackers index late, clocks differ, and Jira's query
+# language only knows whole minutes.
+OVERLAP = timedelta(minutes=10)
+# How often the worker looks; deliveries are the fast path, this is the net below it.
+INTERVAL = timedelta(minutes=15)
+
+
+class UnknownConnection(Exception):
+    """There is no such connection, or it was uninstalled."""
+
+    reason = "unknown_connection"
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """How many issues were read, and how many of them we had not known in that state."""
+
+    seen: int
+    repaired: int
+
+
+def reconcile(core: Core, connection_id: str) -> Reconciled:
+    """Read every issue updated since the last complete look and apply what is news.
+
+    The mark is only advanced once all pages are in, so a look that breaks off is repeated whole. Raises
+    UnknownConnection, or the tracker's error.
+    """
+    with core.database.reading() as session:
+        connection = session.get(Connection, connection_id)
+    if connection is None or connection.state == "uninstalled":
+        raise UnknownConnection(connection_id)
+    started = core.clock()
+    since = (connection.reconciled_to or connection.installed_at) - OVERLAP
+    seen = repaired = 0
+    for page in core.tracker_of(connection).updated_since(connection, since):
+        with core.database.writing() as session:
+            # Sorted, so that two workers never wait for each other's rows in opposite order.
+            for snapshot in sorted(page.snapshots, key=lambda one: one.external_id):
+                outcome = apply_snapshot(
+                    session, connection, snapshot, happened_at=snapshot.updated_at, source="reconcile", now=core.clock()
+                )
+                seen += 1
+                repaired += outcome == "applied"
+    with core.database.writing() as session:
+        row = session.get_one(Connection, connection_id)
+        row.reconciled_to = max(started, row.reconciled_to or started)
+        row.last_reconcile_at = core.clock()
+    logger.info("reconciled", connection=connection_id, seen=seen, repaired=repaired)
+    return Reconciled(seen=seen, repaired=repaired)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from cryptography.fernet import Fernet
 from dotenv import dotenv_values
 from platformdirs import user_data_path
-from pydantic import BeforeValidator, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "LADDER_"
@@ -61,6 +61,7 @@ class Settings(BaseSettings):
     linear_api_url: str = "https://api.linear.app/graphql"
     linear_oauth_url: str = "https://linear.app/oauth"
     log_format: Literal["json", "text"] = "text"
+    trusted_proxies: int = Field(default=0, ge=0, le=9)
 
     @field_validator("database_url")
     @classmethod

@@ -1,0 +1,94 @@
+"""Fixtures that every test may use: settings and a core on a fresh SQLite file, the web app, its client, the command line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from flask import Flask
+from flask.testing import FlaskClient
+
+from connector.core import Core, build_core
+from connector.models import Base
+from connector.settings import PREFIX, Settings, load_settings
+from web.app import create_app
+
+SKIPPED = pytest.StashKey[list[str]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--complete",
+        action="store_true",
+        help="fail when a test was skipped because a browser, a peer or reference data is missing",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[SKIPPED] = []
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Remember who was skipped for lack of something, so that a green run can't hide what it did not try."""
+    report = yield
+    if report.skipped and isinstance(report.longrepr, tuple) and not hasattr(report, "wasxfail"):
+        item.config.stash[SKIPPED].append(f"{item.nodeid}: {report.longrepr[2]}")
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if session.config.getoption("--complete") and session.config.stash[SKIPPED] and not session.exitstatus:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if config.getoption("--complete") and config.stash[SKIPPED]:
+        terminalreporter.section("--complete: these were skipped, which fails the run", red=True)
+        for line in config.stash[SKIPPED]:
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take away the developer's own LADDER_ variables, which would steer every test."""
+    for name in [name for name in os.environ if name.upper().startswith(PREFIX)]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings on a fresh SQLite file, read from no .env."""
+    return load_settings(env_file=None, database_url=f"sqlite:///{tmp_path / 'ladder.db'}")
+
+
+@pytest.fixture
+def core(settings: Settings) -> Iterator[Core]:
+    """A core with every registered tracker and empty tables."""
+    core = build_core(settings)
+    Base.metadata.create_all(core.database.engine)
+    yield core
+    core.close()
+
+
+@pytest.fixture
+def app(core: Core) -> Flask:
+    """The whole web app."""
+    app = create_app(core)
+    app.testing = True
+    return app
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A client without session or token."""
+    return app.test_client()
+
+
+@pytest.fixture
+def runner() -> CliRunner:
+    """Runs commands of the command line in this process."""
+    return CliRunner()

@@ -1,4 +1,4 @@
-"""Fixtures that every test may use: settings and a core on a fresh SQLite file, the web app, its client, the command line."""
+"""Fixtures for every test: settings and a core on a fresh SQLite file, the web app and its client, the command line."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def verdict(report: str, complaint: str, status: int) -> tuple[list[str], int]:
     packages = json.loads(report)["dependencies"]
     unasked = [package["name"] for package in packages if "skip_reason" in package]
     lines = [
-        f"{package['name']} {package['version']}: {flaw['id']}, fixed in {', '.join(flaw['fix_versions']) or 'none yet'}"
+        f"{package['name']} {package['version']}: {flaw['id']}, fixed in {', '.join(flaw['fix_versions']) or 'none'}"
         for package in packages
         for flaw in package.get("vulns", ())
     ]

@@ -1,0 +1,73 @@
+"""The app as a whole: headers, health, limits, errors."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from connector.core import Core
+from web.app import MAX_BODY_BYTES, create_app
+
+
+def test_every_answer_carries_the_security_headers(client: FlaskClient) -> None:
+    for path in ("/healthz", "/readyz", "/metrics", "/", "/no-such-page", "/api/v1/cycles"):
+        headers = client.get(path).headers
+        assert int(headers["Strict-Transport-Security"].split("max-age=")[1].split(";")[0]) >= 31536000, path
+        assert headers["X-Content-Type-Options"] == "nosniff", path
+        assert headers["Referrer-Policy"] not in ("unsafe-url", "no-referrer-when-downgrade"), path
+        assert {"no-cache", "no-store"} <= set(headers["Cache-Control"].replace(" ", "").split(",")), path
+        assert "Permissions-Policy" in headers, path
+
+
+def test_the_content_policy_allows_nothing_inline_and_nothing_foreign(client: FlaskClient) -> None:
+    policy = client.get("/healthz").headers["Content-Security-Policy"]
+    assert "unsafe" not in policy
+    assert "http" not in policy
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+
+
+def test_alive_answers_without_a_database(client: FlaskClient) -> None:
+    assert client.get("/healthz").get_json() == {"status": "ok"}
+
+
+def test_files_are_served_with_their_type_and_may_be_kept(client: FlaskClient) -> None:
+    answer = client.get("/static/tokens.css")
+    assert answer.status_code == 200
+    assert answer.mimetype == "text/css"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "max-age" in answer.headers["Cache-Control"]
+
+
+@pytest.mark.parametrize("path", ["/static/../app.py", "/static/%2e%2e/app.py", "/static/..%2fapp.py"])
+def test_files_outside_the_static_folder_are_not_served(client: FlaskClient, path: str) -> None:
+    assert client.get(path).status_code == 404
+
+
+def test_a_body_over_the_limit_is_refused(client: FlaskClient) -> None:
+    answer = client.post("/jira/webhooks", data=b"x" * (MAX_BODY_BYTES + 1), content_type="application/json")
+    assert answer.status_code == 413
+
+
+def test_metrics_are_in_the_text_format_of_prometheus(client: FlaskClient) -> None:
+    answer = client.get("/metrics")
+    assert answer.mimetype == "text/plain"
+    assert b"# HELP" in answer.data
+
+
+def test_an_address_forged_by_the_visitor_is_not_believed(app: Flask) -> None:
+    with app.test_client() as client:
+        client.get("/healthz", headers={"X-Forwarded-For": "6.6.6.6"})
+        from flask import request
+
+        assert request.remote_addr == "127.0.0.1"
+
+
+def test_behind_a_known_number_of_proxies_the_real_address_is_seen(core: Core) -> None:
+    object.__setattr__(core, "settings", core.settings.model_copy(update={"trusted_proxies": 1}))
+    with create_app(core).test_client() as client:
+        client.get("/healthz", headers={"X-Forwarded-For": "6.6.6.6, 10.0.0.9"})
+        from flask import request
+
+        assert request.remote_addr == "10.0.0.9"

@@ -18,6 +18,7 @@ from connector.models.goals import (
 from connector.models.work import (
     BusinessAsUsual,
     Connection,
+    CountedUnit,
     Issue,
     LedgerEntry,
     Link,
@@ -34,6 +35,7 @@ __all__ = [
     "BusinessAsUsual",
     "CheckIn",
     "Connection",
+    "CountedUnit",
     "Cycle",
     "IdempotentAnswer",
     "InboxEntry",

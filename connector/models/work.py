@@ -90,6 +90,12 @@ class Issue(Base):
     stale_since: Mapped[datetime | None]
     stale_reason: Mapped[str | None] = mapped_column(String(200))
     shown_label: Mapped[str | None] = mapped_column(String(120))
+    below_countable: Mapped[int] = mapped_column(default=0)
+    below_countable_standard: Mapped[int] = mapped_column(default=0)
+    below_estimated: Mapped[int] = mapped_column(default=0)
+    below_parts: Mapped[int] = mapped_column(default=0)
+    below_parts_done: Mapped[int] = mapped_column(default=0)
+    below_open: Mapped[int] = mapped_column(default=0)
 
     connection: Mapped[Connection] = relationship()
     links: Mapped[list[Link]] = relationship(back_populates="issue")
@@ -99,7 +105,8 @@ class Link(Identified, Base):
     """An issue (with all that hangs below it) serves a key result.
 
     `state`: active; waiting (the tracker could not be asked yet whether `asked_by` may edit the issue; counts nothing
-    until confirmed); or refused, with `refusal` saying why. `source`: manual, rule, label. `declared_change` is for kind `issue_delta`.
+    until confirmed); or refused, with `refusal` saying why. `source`: manual, rule, label. `declared_change` is for kind `issue_delta`. The
+    running sums over what is counted under this link (before its weight) are kept by `mapping`'s engine.
     """
 
     __tablename__ = "link"
@@ -115,6 +122,12 @@ class Link(Identified, Base):
     waiting_since: Mapped[datetime | None]
     refusal: Mapped[str | None] = mapped_column(String(200))
     declared_change: Mapped[Fraction | None] = mapped_column(Exact)
+    units: Mapped[int] = mapped_column(default=0)
+    done_units: Mapped[int] = mapped_column(default=0)
+    num: Mapped[Fraction] = mapped_column(Exact, default=Fraction(0))
+    den: Mapped[Fraction] = mapped_column(Exact, default=Fraction(0))
+    num_by_count: Mapped[Fraction] = mapped_column(Exact, default=Fraction(0))
+    den_by_count: Mapped[Fraction] = mapped_column(Exact, default=Fraction(0))
     issue: Mapped[Issue] = relationship(back_populates="links")
     key_result: Mapped[KeyResult] = relationship()
 
@@ -180,8 +193,26 @@ class LedgerEntry(Base):
     issue: Mapped[Issue | None] = relationship()
 
 
+class CountedUnit(Base):
+    """One issue that counts for one key result (a unit of progress.md section 3), with what it adds before weight.
+
+    `link_issue_id` is the linked issue whose weight it takes: itself or an ancestor.
+    """
+
+    __tablename__ = "counted_unit"
+
+    key_result_id: Mapped[str] = mapped_column(ForeignKey("key_result.id", ondelete="CASCADE"), primary_key=True)
+    issue_id: Mapped[int] = mapped_column(ForeignKey("issue.id", ondelete="CASCADE"), primary_key=True, index=True)
+    link_issue_id: Mapped[int] = mapped_column(ForeignKey("issue.id", ondelete="CASCADE"))
+    size: Mapped[Fraction] = mapped_column(Exact)
+    credit: Mapped[Fraction] = mapped_column(Exact)
+
+
 class WorkProgress(Base):
-    """The running work sums of one key result, kept by `mapping`'s engine; `revision` grows with every change."""
+    """The running work sums of one key result, kept by `mapping`'s engine; `revision` grows with every change.
+
+    `shown_label` is the label last passed on to the trackers for this key result.
+    """
 
     __tablename__ = "work_progress"
 
@@ -189,3 +220,15 @@ class WorkProgress(Base):
     workspace_id: Mapped[str] = mapped_column(ForeignKey("workspace.id", ondelete="CASCADE"), index=True)
     revision: Mapped[int] = mapped_column(default=0)
     changed_at: Mapped[datetime] = mapped_column(default=utcnow)
+    shown_label: Mapped[str | None] = mapped_column(String(120))
+    units: Mapped[int] = mapped_column(default=0)
+    done_units: Mapped[int] = mapped_column(default=0)
+    unestimated: Mapped[int] = mapped_column(default=0)
+    nonzero: Mapped[int] = mapped_column(default=0)
+    num: Mapped[Fraction] = mapped_column(Exact, default=Fraction(0))
+    den: Mapped[Fraction] = mapped_column(Exact, default=Fraction(0))
+    num_by_count: Mapped[Fraction] = mapped_column(Exact, default=Fraction(0))
+    den_by_count: Mapped[Fraction] = mapped_column(Exact, default=Fraction(0))
+    containers_done_open: Mapped[int] = mapped_column(default=0)
+    containers_dropped_open: Mapped[int] = mapped_column(default=0)
+    broken_links: Mapped[int] = mapped_column(default=0)

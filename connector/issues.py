@@ -1,0 +1,58 @@
+"""Finding and making the rows that stand for a tracker's issues."""
+
+from __future__ import annotations
+
+from sqlalchemy import Select, literal, or_, select
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.orm import Session, aliased
+
+from connector.models import Connection, Issue
+
+
+def ensure_issue(session: Session, connection: Connection, external_id: str) -> Issue:
+    """Return the issue's row, making a stub of class `unknown` for one that was never heard of."""
+    found = find_issue(session, connection.id, external_id)
+    if found is not None:
+        return found
+    insert = postgresql_insert if session.get_bind().dialect.name == "postgresql" else sqlite_insert
+    session.execute(
+        insert(Issue)
+        .values(workspace_id=connection.workspace_id, connection_id=connection.id, external_id=external_id)
+        .on_conflict_do_nothing()
+    )
+    return session.scalars(_by_external_id(connection.id, external_id)).one()
+
+
+def find_issue(session: Session, connection_id: str, external_id: str) -> Issue | None:
+    """Return the issue by its identity in the tracker, or None."""
+    return session.scalars(_by_external_id(connection_id, external_id)).one_or_none()
+
+
+def find_issue_by_id_or_key(session: Session, connection_id: str, id_or_key: str) -> Issue | None:
+    """Return the issue by identity, else by its present key; a key is a label and moves on when an issue moves."""
+    found = session.scalars(
+        select(Issue)
+        .where(Issue.connection_id == connection_id)
+        .where(or_(Issue.external_id == id_or_key, Issue.key == id_or_key))
+        .order_by((Issue.external_id == id_or_key).desc(), Issue.watermark.desc())
+        .limit(1)
+    )
+    return found.one_or_none()
+
+
+def chain_of(issue_id: int) -> Select[tuple[Issue, int]]:
+    """Select an issue and its ancestors with their distance, nearest first; a gone or unknown ancestor ends the chain."""
+    start = select(Issue.id, Issue.parent_id, Issue.cls, literal(0).label("distance")).where(Issue.id == issue_id)
+    chain = start.cte("chain", recursive=True)
+    above = aliased(Issue)
+    chain = chain.union_all(
+        select(above.id, above.parent_id, above.cls, chain.c.distance + 1)
+        .join(chain, above.id == chain.c.parent_id)
+        .where(above.cls.not_in(("gone", "unknown")), chain.c.cls.not_in(("gone", "unknown")))
+    )
+    return select(Issue, chain.c.distance).join(chain, chain.c.id == Issue.id).order_by(chain.c.distance)
+
+
+def _by_external_id(connection_id: str, external_id: str) -> Select[tuple[Issue]]:
+    return select(Issue).where(Issue.connection_id == connection_id, Issue.external_id == external_id)

@@ -1,0 +1,29 @@
+"""Sprints and cycles as their tracker reports them."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from connector.models import Connection, Sprint
+from connector.tracker import SprintChanged
+
+
+def apply_sprint(session: Session, connection: Connection, event: SprintChanged) -> str:
+    """Make a sprint look as reported, unless we know something newer; a deleted one keeps its row, as a tombstone."""
+    sprint = session.scalars(
+        select(Sprint).where(Sprint.connection_id == connection.id, Sprint.external_id == event.external_id)
+    ).one_or_none()
+    if sprint is None:
+        sprint = Sprint(
+            workspace_id=connection.workspace_id, connection_id=connection.id, external_id=event.external_id
+        )
+        session.add(sprint)
+    elif sprint.watermark is not None and event.happened_at < sprint.watermark:
+        return "late"
+    sprint.name, sprint.state = event.name or sprint.name, event.state
+    sprint.starts_at = event.starts_at or sprint.starts_at
+    sprint.ends_at = event.ends_at or sprint.ends_at
+    sprint.watermark = event.happened_at
+    session.flush()
+    return "applied"

@@ -1,0 +1,118 @@
+"""Many small durable writes for the price of one: callers that arrive together share one commit to disk."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+
+
+class NotCommitted(Exception):
+    """The write is not on disk, or nobody can say whether it is; ask again."""
+
+    reason = "not_committed"
+
+
+class _Ticket(Generic[Item]):
+    """One caller's item on its way to disk. The held lock is what the caller waits on."""
+
+    __slots__ = ("answered", "error", "item", "result")
+
+    def __init__(self, item: Item) -> None:
+        self.item = item
+        self.answered = threading.Lock()
+        self.answered.acquire()
+        self.result = False
+        self.error: Exception | None = None
+
+
+class GroupCommit(Generic[Item]):
+    """Hands batches of items to `write`, from one thread, in the order in which they came.
+
+    `write` commits a whole batch and returns one answer per item; an exception among the answers fails that item
+    alone. While it waits for the disk, the next batch gathers by itself, so nobody is delayed on purpose, and the
+    busier it gets, the larger the batches. The thread is started by the first caller: threads do not survive a fork,
+    and servers fork after the core is built.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[Sequence[Item]], Sequence[bool | Exception]],
+        *,
+        capacity: int = 1000,
+        batch: int = 200,
+        patience: float = 10.0,
+    ) -> None:
+        """Allow `capacity` waiting callers, `batch` items a commit, and `patience` seconds of waiting each."""
+        self._write = write
+        self._batch = batch
+        self._patience = patience
+        self._queue: queue.Queue[_Ticket[Item] | None] = queue.Queue(capacity)
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+        self._closed = False
+
+    def submit(self, item: Item) -> bool:
+        """Return `write`'s answer for this item once it is on disk; raises NotCommitted."""
+        if self._thread is None or not self._thread.is_alive():
+            self._start()
+        if self._closed:
+            raise NotCommitted("shutting down")
+        ticket = _Ticket(item)
+        try:
+            self._queue.put_nowait(ticket)
+        except queue.Full:
+            raise NotCommitted("too many writes are waiting") from None
+        if not ticket.answered.acquire(timeout=self._patience):
+            raise NotCommitted("the database does not answer")
+        if ticket.error is not None:
+            raise NotCommitted(str(ticket.error)) from ticket.error
+        return ticket.result
+
+    def close(self, timeout: float = 10.0) -> None:
+        """Write what is waiting, then stop; whoever comes later is refused."""
+        with self._starting:
+            self._closed = True
+            thread = self._thread
+        if thread is not None and thread.is_alive():
+            self._queue.put(None)
+            thread.join(timeout)
+
+    def _start(self) -> None:
+        with self._starting:
+            if not self._closed and (self._thread is None or not self._thread.is_alive()):
+                self._thread = threading.Thread(target=self._run, name="inbox-commit", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while (first := self._queue.get()) is not None:
+            tickets = [first]
+            stop = False
+            while len(tickets) < self._batch and not stop:
+                try:
+                    ticket = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+                if ticket is None:
+                    stop = True
+                else:
+                    tickets.append(ticket)
+            self._commit(tickets)
+            if stop:
+                break
+
+    def _commit(self, tickets: Sequence[_Ticket[Item]]) -> None:
+        try:
+            for ticket, result in zip(tickets, self._write([one.item for one in tickets]), strict=True):
+                if isinstance(result, Exception):
+                    ticket.error = result
+                else:
+                    ticket.result = result
+        except Exception as error:  # noqa: BLE001 - whatever went wrong belongs to the callers, each of whom raises it
+            for ticket in tickets:
+                ticket.error = error
+        for ticket in tickets:
+            ticket.answered.release()

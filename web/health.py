@@ -7,6 +7,7 @@ from flask import Blueprint, Response, current_app, jsonify
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from connector import migrate
 from connector.core import Core
 
 blueprint = Blueprint("health", __name__)
@@ -21,8 +22,6 @@ def alive() -> Response:
 @blueprint.get("/readyz")
 def ready() -> tuple[Response, int]:
     """Answer 200 once the database answers and has the tables of this version, else 503 with the reason."""
-    from connector import migrate
-
     core: Core = current_app.extensions["ladder"]
     try:
         with core.database.reading() as session:

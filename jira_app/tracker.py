@@ -1,0 +1,222 @@
+"""Jira, as the core sees trackers."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from connector.core import Core, Services
+from connector.models import Connection
+from connector.telemetry import logger
+from connector.tracker import (
+    Action,
+    BadDelivery,
+    Capabilities,
+    Event,
+    IssueSnapshot,
+    IssueUnreadable,
+    PanelLabel,
+    Profile,
+    SnapshotPage,
+    TrackerRefused,
+)
+from connector.vault import SealBroken
+from jira_app import jql
+from jira_app.client import BROWSE, EDIT, JiraClient
+from jira_app.descriptor import PANEL_MODULE, app_key
+from jira_app.issue_fields import Incomplete, exact_number, fields_to_read, issue_snapshot
+from jira_app.payloads import events_in
+from jira_app.rights import Rights
+from jira_app.sealing import open_secret
+from jira_app.session import BRIEF, LASTING, Patience
+from jira_app.site_facts import site_facts
+from jira_app.tenants import TRACKER_NAME, Tenants
+
+if TYPE_CHECKING:
+    from flask import Blueprint
+
+# Levels below an issue that are read: more than Jira has, so that a circle can't keep us reading.
+DEEPEST = 12
+# Issues whose children are asked for in one query.
+PARENTS_AT_ONCE = 50
+CLIENTS_KEPT = 100
+TONES = {"success": "success", "progress": "inprogress", "removed": "removed", "default": "default"}
+# Deleting the property needs the DELETE scope, far more than Ladder should ask of a site. A dash says as much.
+NO_LABEL = {"type": "lozenge", "value": {"label": "–", "type": "default"}}
+LONGEST_LABEL = 40
+
+
+class JiraTracker:
+    """Answers the core's questions about Jira sites; see connector.tracker.Tracker."""
+
+    name = TRACKER_NAME
+    capabilities = Capabilities(queries=True, panel_label=True)
+
+    def __init__(self, services: Services) -> None:
+        self._vault = services.vault
+        self._clock = services.clock
+        self.tenants = Tenants(services)
+        self._rights = Rights()
+        self._clients: OrderedDict[tuple[str, ...], JiraClient] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def blueprint(self, core: Core) -> Blueprint:
+        """Return the routes that Jira calls, and Ladder's pages inside Jira."""
+        from jira_app.routes import blueprint
+
+        return blueprint(core, self.tenants)
+
+    def parse(self, connection: Connection, kind: str, body: bytes) -> Sequence[Event]:
+        """Read one accepted webhook; raises BadDelivery."""
+        return events_in(connection, kind, body, self._clock)
+
+    def fetch_issue(self, connection: Connection, id_or_key: str) -> IssueSnapshot:
+        """Read one issue as it is now."""
+        found = self._client(connection).issue(id_or_key, fields_to_read(connection.settings))
+        return _read(connection, found)
+
+    def fetch_subtree(self, connection: Connection, external_id: str) -> Iterator[SnapshotPage]:
+        """Read what hangs below an issue, level by level."""
+        client, fields = self._client(connection), fields_to_read(connection.settings)
+        seen, level = {external_id}, [external_id]
+        for _ in range(DEEPEST):
+            below: list[str] = []
+            for start in range(0, len(level), PARENTS_AT_ONCE):
+                for page in client.search(jql.children_of(level[start : start + PARENTS_AT_ONCE]), fields):
+                    snapshots = [_read(connection, issue) for issue in page]
+                    below += [one.external_id for one in snapshots if one.external_id not in seen]
+                    seen.update(below)
+                    yield SnapshotPage(snapshots)
+            level = below
+            if not level:
+                return
+
+    def updated_since(self, connection: Connection, since: datetime) -> Iterator[SnapshotPage]:
+        """Read every issue updated at or after `since`."""
+        client, fields = self._client(connection), fields_to_read(connection.settings)
+        for page in client.search(jql.updated_since(since, self._clock()), fields):
+            yield SnapshotPage([_read(connection, issue) for issue in page])
+
+    def search(self, connection: Connection, account_id: str, text: str, limit: int) -> Sequence[IssueSnapshot]:
+        """Find issues by key, address or words, among those that the account may see."""
+        client, fields = self._client(connection, BRIEF), fields_to_read(connection.settings)
+        key, query = jql.key_in(text), jql.with_words(text)
+        try:
+            found = [client.issue(key, fields)] if key else []
+        except IssueUnreadable:
+            found = []
+        if not found and query:
+            # More than asked for, since some may be hidden from this person.
+            found = next(client.search(query, fields, page=min(100, limit * 3)))
+        snapshots = [_read(connection, issue) for issue in found]
+        # Ladder itself may see every project; what it finds must not tell people about the ones hidden from them.
+        visible = client.permitted(account_id, BROWSE, [one.external_id for one in snapshots]) if snapshots else set()
+        return [one for one in snapshots if one.external_id in visible][:limit]
+
+    def may(self, connection: Connection, account_id: str, external_id: str, action: Action) -> bool:
+        """Tell whether the account may view or edit the issue; an answer holds for a minute."""
+        if not account_id or not external_id.isdecimal():
+            return False
+        held = self._rights.find(connection.id, account_id, external_id)
+        if held is None:
+            granted = self._client(connection, BRIEF).permissions(account_id, (BROWSE, EDIT), [external_id])
+            held = frozenset(permission for permission, ids in granted.items() if external_id in ids)
+            self._rights.keep(connection.id, account_id, external_id, held)
+        return BROWSE in held and (action == "view" or EDIT in held)
+
+    def profile(self, connection: Connection, account_id: str) -> Profile:
+        """Read a person's name as their privacy settings allow."""
+        account = self._client(connection, BRIEF).account(account_id)
+        name = account.get("displayName")
+        return Profile(
+            account_id=account_id,
+            name=name[:200] if isinstance(name, str) else "",
+            active=account.get("active") is not False,
+        )
+
+    def measure(self, connection: Connection, query: str, aggregate: str, field_name: str | None) -> Fraction | None:
+        """Count what a JQL query finds, or add up or average a number field over it.
+
+        Issues without a number in the field are left out; the average of none is None, their sum 0.
+        """
+        client = self._client(connection)
+        if aggregate == "count":
+            return Fraction(client.count(query))
+        if aggregate not in ("sum", "average") or not field_name:
+            raise TrackerRefused(f"Jira can't measure {aggregate!r} of {field_name!r}")
+        numbers = [
+            number
+            for page in client.search(query, [field_name])
+            for issue in page
+            if (number := exact_number(_field(issue, field_name))) is not None
+        ]
+        if aggregate == "sum":
+            return sum(numbers, Fraction(0))
+        return sum(numbers, Fraction(0)) / len(numbers) if numbers else None
+
+    def show_label(self, connection: Connection, external_id: str, label: PanelLabel | None) -> None:
+        """Put the panel's label on an issue.
+
+        https://developer.atlassian.com/cloud/jira/platform/modules/issue-context/#dynamic-properties
+        """
+        value = NO_LABEL
+        if label is not None:
+            lozenge = {"label": label.text[:LONGEST_LABEL], "type": TONES.get(label.tone, "default")}
+            value = {"type": "lozenge", "value": lozenge}
+        name = f"com.atlassian.jira.issue:{app_key()}:{PANEL_MODULE}:status"
+        self._client(connection).set_property(external_id, name, value)
+
+    def discover(self, connection: Connection) -> Mapping[str, Any]:
+        """Learn what this site calls things: see jira_app.site_facts."""
+        client = self._client(connection)
+        answers = [_or_nothing(connection, ask) for ask in (client.fields, client.statuses, client.issue_types)]
+        return site_facts(*answers)
+
+    def _client(self, connection: Connection, patience: Patience = LASTING) -> JiraClient:
+        """Return a client for the site, kept for its open connections; a new secret makes a new one."""
+        if connection.state == "uninstalled" or not connection.credential:
+            raise TrackerRefused("Ladder is not installed on this site")
+        kept = (connection.id, connection.site, connection.credential, repr(patience))
+        with self._lock:
+            client = self._clients.get(kept)
+            if client is None:
+                client = self._clients[kept] = self._new_client(connection, patience)
+                if len(self._clients) > CLIENTS_KEPT:
+                    self._clients.popitem(last=False)
+            self._clients.move_to_end(kept)
+        return client
+
+    def _new_client(self, connection: Connection, patience: Patience) -> JiraClient:
+        try:
+            secret = open_secret(self._vault, connection, connection.credential or "")
+        except SealBroken as error:
+            raise TrackerRefused(f"the site's secret can't be read: {error}") from None
+        return JiraClient(connection.site, app_key(), secret, patience=patience, clock=self._clock)
+
+
+TRACKER = JiraTracker
+
+
+def _read(connection: Connection, issue: object) -> IssueSnapshot:
+    try:
+        return issue_snapshot(connection, issue)
+    except (BadDelivery, Incomplete) as error:
+        raise TrackerRefused(f"Jira's answer about an issue can't be read: {error}") from None
+
+
+def _or_nothing(connection: Connection, ask: Callable[[], list[Any]]) -> list[Any]:
+    """Return a site's answer; without one of the three, what the others tell is still worth having."""
+    try:
+        return ask()
+    except TrackerRefused as error:
+        logger.warning("site_fact_refused", connection=connection.id, question=ask.__name__, problem=str(error))
+        return []
+
+
+def _field(issue: object, name: str) -> object:
+    fields = issue.get("fields") if isinstance(issue, dict) else None
+    return fields.get(name) if isinstance(fields, dict) else None

@@ -1,6 +1,6 @@
 """How numbers, moments, statuses and causes are put into words, alike in panels, pages and labels.
 
-Display only: nothing here is computed with afterwards. Percentages come ready from `mapping` ("46%", ">99%", "–").
+Rounding is `mapping.display`'s; this sets its numbers for reading, with real minus signs and spaces that don't break.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from datetime import date, datetime, timedelta
 from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
+
+from mapping import display
 
 NO_BREAK = "\u00a0"
 NOTHING = "\u2013"
@@ -33,9 +35,9 @@ EVIDENCE_WORDS = {
 REASON_WORDS = {
     "not_measured": "not measured yet",
     "zero_width_invalid": "baseline and target are the same",
+    "no_target": "no baseline or target yet",
+    "no_milestones": "no milestones yet",
     "no_linked_work": "no linked work",
-    "nothing_measured": "nothing measured yet",
-    "query_failed": "the last query failed",
 }
 CAUSE_WORDS = {
     "completed": "done",
@@ -61,21 +63,18 @@ CATEGORY_WORDS = {
 }
 
 
-def percent(display: str | None) -> str:
-    """Set a percentage from `mapping` for reading: "46%" as "46 %", with a space that does not break."""
-    return (display or NOTHING).replace("%", f"{NO_BREAK}%")
+def percent(shown: str | None) -> str:
+    """Set a percentage from `mapping.display` for reading: "46%" as "46 %", "-33%" with a real minus."""
+    return (shown or NOTHING).replace("%", f"{NO_BREAK}%").replace("-", MINUS, 1)
 
 
-def decimal(value: Fraction | int | None, places: int = 2, *, least: int = 0) -> str:
-    """Write a number with at most `places` and at least `least` decimals, half up, thousands apart: "1,250.5"."""
+def decimal(value: Fraction | int | None, places: int = 2) -> str:
+    """Write a number with at most `places` decimals and its thousands apart: "1,250.5"."""
     if value is None:
         return NOTHING
-    scaled = abs(Fraction(value)) * 10**places
-    whole = (2 * scaled.numerator + scaled.denominator) // (2 * scaled.denominator)
-    units, rest = divmod(whole, 10**places)
-    digits = f"{rest:0{places}d}".rstrip("0").ljust(least, "0") if places else ""
-    sign = MINUS if value < 0 and whole else ""
-    return f"{sign}{units:,}" + (f".{digits}" if digits else "")
+    whole, point, rest = display.decimal(Fraction(value), places).partition(".")
+    sign, digits = (MINUS, whole[1:]) if whole.startswith("-") else ("", whole)
+    return f"{sign}{int(digits):,}{point}{rest}"
 
 
 def measured(value: Fraction | int | None, unit: str = "", places: int = 2) -> str:
@@ -89,18 +88,15 @@ def points(delta: Fraction | int | None) -> str:
     """Write a change of a share (1 is everything) in percentage points: "+8 pp", "−27 pp", "+0.4 pp", "0 pp"."""
     if delta is None:
         return NOTHING
-    share = Fraction(delta) * 100
-    places = 0 if abs(share) >= 1 or not share else 1
-    text = decimal(abs(share), places)
-    if text == "0" and share:
-        text = "<0.1"
-    sign = "" if not share else "+" if share > 0 else MINUS
-    return f"{sign}{text}{NO_BREAK}pp"
+    return display.signed_points(Fraction(delta)).replace("-", MINUS).replace(" ", NO_BREAK)
 
 
 def score(value: Fraction | None) -> str:
-    """Write a score or a pace between 0 and 1 with two decimals: "0.82"."""
-    return decimal(value, 2, least=2)
+    """Write a score or a pace between 0 and 1 with two decimals: "0.82", "0.80"."""
+    if value is None:
+        return NOTHING
+    whole, _, rest = display.decimal(value, 2).partition(".")
+    return f"{whole}.{rest:0<2}"
 
 
 def reason(code: str | None, otherwise: str = "not measured yet") -> str:

@@ -40,7 +40,7 @@ def read_settings() -> Settings:
 def open_core(settings: Settings | None = None) -> Iterator[Core]:
     """Give a core on an up-to-date database; refusals and an unreachable database end the command with one line.
 
-    Migrations run by themselves on SQLite only: on a shared database other processes of an older version may be at work.
+    Migrations run by themselves on SQLite only: on a shared database, processes of an older version may be at work.
     """
     from sqlalchemy.exc import SQLAlchemyError
 

@@ -7,23 +7,26 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
+from collections.abc import Collection
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import requests
-from werkzeug.serving import BaseWSGIServer, make_server
+from sqlalchemy import func, select
 
 from connector import migrate
 from connector.core import Core, build_core
+from connector.models import InboxEntry, OutboxEntry
 from connector.settings import PREFIX, Settings, load_settings
-from web.sandbox import JiraSite, create_site_app
+from web.sandbox import JiraSite, SiteServer
 
 START_SECONDS = 30.0
 SETTLE_SECONDS = 15.0
+# Labels follow some seconds later, and nothing that we compare depends on them.
+LABEL_ERRANDS = ("show_label", "refresh_labels")
 
 
 class StageFailed(Exception):
@@ -32,45 +35,52 @@ class StageFailed(Exception):
     reason = "demo_failed"
 
 
-def free_port(wanted: int) -> int:
+def free_port(wanted: int, *, other_than: Collection[int] = ()) -> int:
     """Return `wanted`, or another port of the loopback address if something listens there already."""
-    for port in (wanted, 0):
+    for port in (wanted, 0, 0, 0):
         with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            return int(probe.getsockname()[1])
-    raise StageFailed("no free port on 127.0.0.1")
+            found = int(probe.getsockname()[1])
+            if found not in other_than:
+                return found
+    raise StageFailed("there is no free port on 127.0.0.1")
 
 
 class Stage:
-    """Both sides, from start to stop; a context manager. `site` is the stand-in, `core` opens Ladder's database."""
+    """Both sides, from start to stop; a context manager. `core` opens the database that the Ladder process works on.
 
-    def __init__(self, folder: Path, *, ladder_port: int, jira_port: int, seed: bool) -> None:
+    `site` must have a base URL on a free port of the loopback address.
+    """
+
+    def __init__(self, folder: Path, site: JiraSite, *, ladder_port: int) -> None:
         self.folder = folder
-        self.ladder_url = f"http://127.0.0.1:{free_port(ladder_port)}"
-        self.jira_url = f"http://127.0.0.1:{free_port(jira_port)}"
-        self.site = JiraSite(name="Acme", base_url=self.jira_url, seed=seed)
+        self.site = site
+        self.jira_url = site.base_url
+        self.ladder_url = f"http://127.0.0.1:{ladder_port}"
         self.settings = self._settings()
         self.log = folder / "ladder.log"
         self._stack = ExitStack()
         self._server: subprocess.Popen[bytes] | None = None
-        self._web: BaseWSGIServer | None = None
 
     def __enter__(self) -> Self:
         try:
             migrate.upgrade(self.settings)
             self.core: Core = build_core(self.settings)
             self._stack.callback(self.core.close)
-            self._open_site()
+            self._stack.enter_context(SiteServer(self.site, port=int(self.jira_url.rsplit(":", 1)[1])))
             self._start_ladder()
         except BaseException:
             self._stack.close()
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._stack.close()
 
     def settle(self) -> None:
@@ -124,19 +134,6 @@ class Stage:
             "LADDER_JIRA_HOSTS": ",".join(ours.jira_hosts),
         }
 
-    def _open_site(self) -> None:
-        port = int(self.jira_url.rsplit(":", 1)[1])
-        self._web = make_server("127.0.0.1", port, create_site_app(self.site), threaded=True)
-        thread = threading.Thread(target=self._web.serve_forever, name="stand-in-jira", daemon=True)
-        thread.start()
-        self._stack.callback(self._close_site)
-
-    def _close_site(self) -> None:
-        self.site.webhooks.stop()
-        if self._web is not None:
-            self._web.shutdown()
-            self._web.server_close()
-
     def _start_ladder(self) -> None:
         port = self.ladder_url.rsplit(":", 1)[1]
         with self.log.open("ab") as log:
@@ -171,48 +168,12 @@ class Stage:
             self._server.wait()
 
     def _waiting(self) -> int:
-        raise NotImplementedError
-
-
-class Api:
-    """Ladder's API v1 as a program uses it, with a token; raises StageFailed with the problem's own words."""
-
-    def __init__(self, base_url: str, token: str) -> None:
-        self._base = f"{base_url}/api/v1"
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._session.headers["Authorization"] = f"Bearer {token}"
-
-    def get(self, path: str, **query: Any) -> Any:
-        """Return the JSON at `path`."""
-        return self._call("GET", path, params=query)
-
-    def all(self, path: str, **query: Any) -> list[Any]:
-        """Return every item of a list, page by page."""
-        items: list[Any] = []
-        cursor = None
-        while True:
-            page = self.get(path, **query, **({"cursor": cursor} if cursor else {}))
-            items += page["items"]
-            cursor = page["next_cursor"]
-            if not cursor:
-                return items
-
-    def post(self, path: str, body: dict[str, Any]) -> Any:
-        """Create something and return it."""
-        return self._call("POST", path, json=body)
-
-    def patch(self, path: str, body: dict[str, Any]) -> Any:
-        """Change something as it is now and return it."""
-        current = self._session.get(self._base + path, timeout=10)
-        return self._call("PATCH", path, json=body, headers={"If-Match": current.headers.get("ETag", "*")})
-
-    def delete(self, path: str) -> None:
-        """Take something away."""
-        self._call("DELETE", path)
-
-    def _call(self, method: str, path: str, **arguments: Any) -> Any:
-        answer = self._session.request(method, self._base + path, timeout=10, **arguments)
-        if not answer.ok:
-            raise StageFailed(f"{method} {path} answered {answer.status_code}: {answer.text[:500]}")
-        return answer.json() if answer.content else None
+        """Count what was accepted and not worked off, and errands that read from the tracker."""
+        with self.core.database.reading() as session:
+            entries = select(func.count()).select_from(InboxEntry).where(InboxEntry.state == "waiting")
+            errands = (
+                select(func.count())
+                .select_from(OutboxEntry)
+                .where(OutboxEntry.state == "waiting", OutboxEntry.kind.not_in(LABEL_ERRANDS))
+            )
+            return (session.scalar(entries) or 0) + (session.scalar(errands) or 0)

@@ -1,0 +1,95 @@
+"""`ladder demo`: set the stage, fill it, say where to look, and wait until interrupted; or play the story."""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+import time
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NoReturn
+
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+from rich.table import Table
+
+from connector.sign_in import create_link
+from web.demo.season import Season, past_site
+from web.demo.stage import Stage, StageFailed, free_port
+from web.demo.story import Story, empty_site
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+def run(*, script: bool, ladder_port: int, jira_port: int, folder: str | None) -> int:
+    """Run the demo; return the exit status: 0, or 1 when something failed or a number of the story is not as specified."""
+    with ExitStack() as stack:
+        place = Path(folder).resolve() if folder else Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        place.mkdir(parents=True, exist_ok=True)
+        # TERM as Ctrl-C: both unwind this stack, so that no server is left behind.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            ports = choose_ports(ladder_port, jira_port)
+            return _play_story(place, *ports) if script else _open_house(place, *ports)
+        except StageFailed as error:
+            err.print(f"[bold red]ladder demo:[/] {escape(str(error))}", soft_wrap=True)
+            return 1
+        except KeyboardInterrupt:
+            err.print("Stopped.")
+            return 1 if script else 0
+
+
+def choose_ports(ladder_port: int, jira_port: int) -> tuple[int, int]:
+    """Return both ports, or free ones in place of those that are taken, and say so."""
+    chosen: list[int] = []
+    for name, wanted in (("Ladder", ladder_port), ("The stand-in Jira site", jira_port)):
+        port = free_port(wanted, other_than=chosen)
+        if port != wanted and wanted:
+            err.print(f"Port {wanted} is taken; {name} gets {port}.")
+        chosen.append(port)
+    return chosen[0], chosen[1]
+
+
+def _play_story(folder: Path, ladder_port: int, jira_port: int) -> int:
+    with Stage(folder, empty_site(jira_port), ladder_port=ladder_port) as stage:
+        return 0 if Story(stage, out).play() else 1
+
+
+def _open_house(folder: Path, ladder_port: int, jira_port: int) -> NoReturn:
+    if (folder / "ladder.db").exists():
+        raise StageFailed(f"{folder} holds a database already; the demo starts from nothing. Name an empty folder.")
+    today = datetime.now(UTC).date()
+    site = past_site(f"http://127.0.0.1:{jira_port}", today)
+    with Stage(folder, site, ladder_port=ladder_port) as stage:
+        with err.status("Installing Ladder in the stand-in site and playing seven weeks of work"):
+            site.install(stage.ladder_url)
+            season = Season(stage, site, today)
+            season.play()
+        out.print(_where_to_look(stage, season))
+        while True:
+            time.sleep(1)
+            stage.check_alive()
+
+
+def _where_to_look(stage: Stage, season: Season) -> Panel:
+    with stage.core.database.writing() as session:
+        secret = create_link(
+            session, season.workspace_id, now=stage.core.clock(), person_id=season.people["Mira Okafor"]
+        )
+    rows = Table.grid(padding=(0, 2))
+    rows.add_row("Board of the stand-in Jira site", f"[bold]{stage.jira_url}/[/]")
+    rows.add_row("An issue with Ladder's panel", f"[bold]{stage.jira_url}/browse/ATL-9[/]")
+    rows.add_row("Ladder's own pages (once, 15 min)", f"[bold]{stage.ladder_url}/sign-in/{secret}[/]")
+    rows.add_row("API reference", f"[bold]{stage.ladder_url}/api/v1/docs[/]")
+    rows.add_row("Database and log", str(stage.folder))
+    rows.add_row("", "")
+    rows.add_row("Try", "drag a card to Done, and watch its key result move on the panel and on the page.")
+    return Panel(
+        rows,
+        title="Ladder demo",
+        subtitle="Everything runs on this machine. The Jira site is a stand-in, not Atlassian. Ctrl-C stops both.",
+        expand=False,
+    )

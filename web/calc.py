@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from mapping.display import percent, points, rational, raw_percent
-from mapping.drift import Drift, drift_of_shares
+from mapping.drift import Drift, Silence, drift_of_counts, drift_of_shares
 from mapping.forest import Issue, IssueId
 from mapping.issue_class import IssueClass
 from mapping.metric import checkpoints, maintain, metric
@@ -112,8 +112,17 @@ def paced(case: Case) -> Result:
 
 
 def drifted(case: Case) -> Result:
-    shares = [_as_maybe(share, "a share") for share in _list(case, "aligned_share_by_week")]
-    return {"result": _drift(drift_of_shares(shares))}
+    """With `counts_by_week` [[aligned, total], ...] those decide; null is a week without work."""
+    found: Drift | Silence
+    if case.get("counts_by_week") is not None:
+        found = drift_of_counts([_counts(week) for week in _list(case, "counts_by_week")])
+    else:
+        shares = [_as_maybe(share, "a share") for share in _list(case, "aligned_share_by_week")]
+        found = drift_of_shares(shares) or Silence.NO_FALL
+    if isinstance(found, Silence):
+        return {"result": None, "why": found}
+    levels = {"before": rational(found.before), "after": rational(found.after)}
+    return {"result": {"first_week_after": found.first_week_after, **levels}, "why": None}
 
 
 def overlaid(case: Case) -> Result:
@@ -314,6 +323,15 @@ def _level(value: object) -> int:
     return int(level)
 
 
+def _counts(week: object) -> tuple[int, int]:
+    if week is None:
+        return 0, 0
+    aligned, total = (_as_number(count, "a count") for count in _pair(week, "a week's counts"))
+    if aligned.denominator != 1 or total.denominator != 1:
+        raise CaseError("counts must be whole numbers")
+    return int(aligned), int(total)
+
+
 def _weight(value: object) -> Fraction:
     weight = _as_maybe(value, "weight")
     if weight is not None and weight < 0:
@@ -348,16 +366,6 @@ def _options(case: Case) -> Options:
 
 
 # ------------------------------------------------------------------ writing
-
-
-def _drift(found: Drift | None) -> Result | None:
-    if found is None:
-        return None
-    return {
-        "first_week_after": found.first_week_after,
-        "before": rational(found.before),
-        "after": rational(found.after),
-    }
 
 
 def _aligned(case: Case) -> Result:

@@ -41,8 +41,11 @@ class Vault:
         return str(secret)
 
     def rotate(self, sealed: str) -> str:
-        """Return the same secret sealed with the first key."""
-        return self._fernet.rotate(sealed.encode()).decode()
+        """Return the same secret sealed with the first key; raises SealBroken."""
+        try:
+            return self._fernet.rotate(sealed.encode()).decode()
+        except InvalidToken:
+            raise SealBroken("sealed with a key that is not in LADDER_SECRET_KEYS, or damaged") from None
 
 
 def keys_beside(database: Path) -> list[str]:

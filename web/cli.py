@@ -81,7 +81,8 @@ main.add_command(calc)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8080, show_default=True, help="Port to listen on.")
 @click.option("--no-worker", is_flag=True, help="Serve only; run `ladder worker` beside it.")
-def serve(host: str, port: int, no_worker: bool) -> None:
+@click.option("--access-log", is_flag=True, help="Log a line per request, without query strings.")
+def serve(host: str, port: int, no_worker: bool, access_log: bool) -> None:
     """Run the web app, with a worker inside unless told otherwise."""
     from connector.sign_in import ensure_workspace, has_admin
     from web.serve import serve as run_server
@@ -94,7 +95,10 @@ def serve(host: str, port: int, no_worker: bool) -> None:
     if fresh:
         out.print("Nobody is in charge yet. Sign in once with this link, within 15 minutes:")
         out.print(f"  [bold]{new_sign_in_link(settings, None)}[/]", highlight=False)
-    run_server(settings, with_worker=not no_worker, host=host, port=port)
+    try:
+        run_server(settings, with_worker=not no_worker, host=host, port=port, access_log=access_log)
+    except OSError as error:
+        raise give_up(f"can't listen on {host}:{port} ({error.strerror})") from None
 
 
 @main.command()
@@ -128,6 +132,21 @@ def upgrade() -> None:
     except SQLAlchemyError as error:
         raise give_up(f"the database could not be upgraded ({type(error).__name__}: {error})") from error
     out.print("The database has the tables of this version.")
+
+
+@db.command()
+def reseal() -> None:
+    """Seal every stored secret with the first of the keys, so that older keys can go."""
+    from connector.resealing import reseal as run
+    from connector.vault import SealBroken
+
+    with open_core() as core:
+        try:
+            with core.database.writing() as session:
+                count = run(session, core.vault)
+        except SealBroken as error:
+            raise give_up(f"nothing was changed: a stored secret is {error}") from None
+    out.print(f"{count} secrets are sealed with the first key.")
 
 
 @main.group()

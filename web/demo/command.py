@@ -25,7 +25,7 @@ err = Console(stderr=True, highlight=False)
 
 
 def run(*, script: bool, ladder_port: int, jira_port: int, folder: str | None) -> int:
-    """Run the demo; return the exit status: 0, or 1 when something failed or a number of the story is not as specified."""
+    """Run the demo; return the exit status: 1 when something failed or a number of the story is not as specified."""
     with ExitStack() as stack:
         place = Path(folder).resolve() if folder else Path(stack.enter_context(tempfile.TemporaryDirectory()))
         place.mkdir(parents=True, exist_ok=True)

@@ -54,7 +54,7 @@ START: Mapping[Name, Numbers] = {
     "sso": Numbers(None, "0 of 0", None),
     "activation": Numbers(None, "0 of 0", None),
     "points": Numbers(None, "0 of 0", None),
-    # Baseline 0, nothing finished: (0 - 0) / (4 - 0).
+    # Nothing finished yet on the way from 0 to 4.
     "solved": Numbers(None, "0 of 0", "0"),
 }
 
@@ -64,7 +64,7 @@ SCENES: tuple[Scene, ...] = (
     Scene(
         "measure",
         "The driver measures activation: 28, on the way from 22 to 35",
-        # (28 - 22) / (35 - 22)
+        # 6 of the 13 points between 22 and 35.
         {"activation": Numbers(None, "0 of 0", "6/13")},
         {"activation": (Row("outcome", "measured", None, None, "6/13", None),)},
     ),
@@ -221,7 +221,7 @@ SCENES: tuple[Scene, ...] = (
     Scene(
         "correct",
         "Activation is measured at 31, corrected to 30.3, and the target moves from 35 to 42",
-        # 8.3 / (42 - 22)
+        # 8.3 of the 20 points between 22 and 42.
         {"activation": Numbers("1", "1 of 1", "83/200", ("link_broken",))},
         {
             "activation": (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import requests
@@ -70,8 +71,8 @@ class Story:
             return False
         rows = sum(len(rows) for rows in self.rows.values())
         self.out.print(
-            f"\n[bold green]All as specified[/]: {len(SCENES)} scenes, {len(self.key_results)} key results, {rows} ledger "
-            f"rows, {seconds:.0f} s."
+            f"\n[bold green]All as specified[/]: {len(SCENES)} scenes, {len(self.key_results)} key results, "
+            f"{rows} ledger rows, {seconds:.0f} s."
         )
         return True
 
@@ -307,7 +308,7 @@ class Story:
         for name in START:
             for number in ("work", "outcome"):
                 rows = [row for row in self._ledger(name) if row.number == number]
-                for earlier, later in zip(rows, rows[1:], strict=False):
+                for earlier, later in pairwise(rows):
                     self._hold(f"{name}: where {later.cause} of {later.issue} takes up", earlier.after, later.before)
 
     def _check_recompute(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from fractions import Fraction
 from typing import Literal
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from connector.core import Core
 from connector.issues import ensure_issue, find_issue
-from connector.ledger import Occasion, record_work
+from connector.ledger import Occasion, pass_labels_on, record_work
 from connector.models import Connection, InboxEntry, Issue
 from connector.outbox import enqueue
 from connector.sprints import apply_sprint
@@ -28,10 +28,9 @@ from connector.tracker import (
     Unsupported,
 )
 from connector.turns import take_turn
-from mapping import running
-from mapping.issue_class import IssueClass
-from mapping.ledger import cause_of_class, cause_of_place
-from mapping.running import Change
+from mapping.forest import Issue as IssueRecord
+from mapping.issue_class import ABSENT, IssueClass
+from mapping.ledger import Cause, apply_issue
 
 Applied = Literal["applied", "repeated", "late", "asked_again"]
 
@@ -48,7 +47,8 @@ def apply_entry(core: Core, session: Session, entry: InboxEntry) -> str:
     events = core.tracker_of(connection).parse(connection, entry.kind, entry.body)
     now = core.clock()
     take_turn(session, connection.workspace_id)
-    outcomes = [apply_event(session, connection, event, source=entry.delivery_key, now=now) for event in _sorted(events)]
+    source = entry.delivery_key
+    outcomes = [apply_event(session, connection, event, source=source, now=now) for event in _sorted(events)]
     connection.last_event_at = max(entry.received_at, connection.last_event_at or entry.received_at)
     return _summary(outcomes)
 
@@ -114,8 +114,8 @@ def apply_snapshot(
         if parent.watermark is None and parent.cls == IssueClass.UNKNOWN:
             enqueue(session, connection.id, "fetch_issue", parent.external_id)
     session.flush()
-    occasion = Occasion("", actor, happened_at, now, source)
-    _move(session, issue, snapshot, parent.id if parent else None, occasion)
+    after = IssueRecord(IssueClass(snapshot.cls), snapshot.estimate, parent.id if parent else None, snapshot.level)
+    _move(session, issue, after, Occasion("", actor, happened_at, now, source))
     return "applied"
 
 
@@ -131,10 +131,8 @@ def apply_deletion(
         return "repeated"
     issue.watermark, issue.content_hash = event.happened_at, ""
     issue.stale_since = issue.stale_reason = None
-    store = SqlStore(session, issue.workspace_id, now)
-    changes = running.set_class(store, issue.id, IssueClass.GONE)
-    store.flush()
-    record_work(session, changes, Occasion("deleted", event.actor, event.happened_at, now, source), issue)
+    gone = IssueRecord(IssueClass.GONE, issue.estimate, issue.raw_parent_id, issue.level)
+    _move(session, issue, gone, Occasion("", event.actor, event.happened_at, now, source))
     return "applied"
 
 
@@ -146,34 +144,23 @@ def mark_stale(session: Session, connection: Connection, external_id: str, reaso
 
 
 def _move(
-    session: Session, issue: Issue, snapshot: IssueSnapshot, parent_id: int | None, occasion: Occasion
+    session: Session,
+    issue: Issue,
+    after: IssueRecord,
+    occasion: Occasion,
 ) -> None:
-    """Bring place, size and class to what was reported, one step and one cause at a time."""
+    """Bring place, size and class to what was reported; each step is written down under its own cause."""
     store = SqlStore(session, issue.workspace_id, occasion.learned_at)
-    old, new = IssueClass(issue.cls), IssueClass(snapshot.cls)
-    moved = False
-    for cause, detail, changes in _steps(store, issue, snapshot, parent_id, old, new):
-        store.flush()
-        moved = moved or bool(changes)
-        for change in changes:
-            named = cause or cause_of_place(change)
-            record_work(session, [change], occasion.because(named, detail), issue)
-    if moved and issue.shown_label is None:
+    details = {"from": issue.cls, "to": after.cls.value}, {"from": _text(issue.estimate), "to": _text(after.estimate)}
+    movements, changes = apply_issue(store, issue.id, after)
+    store.flush()
+    for movement in movements:
+        detail = details[movement.cause is Cause.RESIZED]
+        record_work(session, [movement.change], occasion.because(movement.cause, detail), issue)
+    pass_labels_on(session, changes)
+    if changes and issue.shown_label is None and after.cls not in ABSENT:
         # It ladders into a key result now, so its panel gets a label without anybody having to open it.
         enqueue(session, issue.connection_id, "show_label", issue.external_id)
-
-
-def _steps(
-    store: SqlStore, issue: Issue, snapshot: IssueSnapshot, parent_id: int | None, old: IssueClass, new: IssueClass
-) -> Iterator[tuple[str | None, dict[str, str | None], Sequence[Change]]]:
-    """Where it hangs, then how big it is, then what became of it. An issue that was not known, or was gone, appears
-    with its last step, as one piece."""
-    yield None, {}, running.place(store, issue.id, parent_id, snapshot.level)
-    sizes = {"from": _text(issue.estimate), "to": _text(snapshot.estimate)}
-    yield "resized", sizes, running.set_estimate(store, issue.id, snapshot.estimate)
-    if old is not new:
-        classes: dict[str, str | None] = {"from": old.value, "to": new.value}
-        yield cause_of_class(old, new), classes, running.set_class(store, issue.id, new)
 
 
 def _describe(issue: Issue, snapshot: IssueSnapshot) -> None:

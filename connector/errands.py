@@ -13,7 +13,7 @@ from connector.linking import confirm_waiting_link, read_subtree
 from connector.measuring import measure_key_result
 from connector.models import Connection, Issue, Link, OutboxEntry
 from connector.outbox import enqueue
-from connector.panel_label import label_of_issue, label_of_key_result
+from connector.panel_label import kept, label_of_issue, label_of_key_result
 from connector.tracker import IssueUnreadable
 
 Errand = Callable[[Core, Connection, OutboxEntry], None]
@@ -59,7 +59,7 @@ def show_label(core: Core, connection: Connection, entry: OutboxEntry) -> None:
         if issue is None or issue.cls in ("gone", "unknown"):
             return
         label = label_of_issue(session, issue, core.clock())
-    wanted = f"{label.tone}:{label.text}" if label else None
+    wanted = kept(label)
     if wanted == issue.shown_label:
         return
     tracker.show_label(connection, issue.external_id, label)

@@ -41,18 +41,17 @@ def find_issue_by_id_or_key(session: Session, connection_id: str, id_or_key: str
     return found.one_or_none()
 
 
-def chain_of(issue_id: int) -> Select[tuple[Issue, int]]:
-    """Select an issue and its ancestors with their distance, nearest first; a gone or unknown ancestor ends the chain."""
-    start = select(Issue.id, Issue.parent_id, Issue.cls, literal(0).label("distance")).where(Issue.id == issue_id)
+def chain_of(connection_id: str, external_id: str) -> Select[Issue, int]:
+    """Select an issue and all its ancestors with their distance, nearest first."""
+    start = select(Issue.id, Issue.parent_id, literal(0).label("distance"))
+    start = start.where(Issue.connection_id == connection_id, Issue.external_id == external_id)
     chain = start.cte("chain", recursive=True)
     above = aliased(Issue)
     chain = chain.union_all(
-        select(above.id, above.parent_id, above.cls, chain.c.distance + 1)
-        .join(chain, above.id == chain.c.parent_id)
-        .where(above.cls.not_in(("gone", "unknown")), chain.c.cls.not_in(("gone", "unknown")))
+        select(above.id, above.parent_id, chain.c.distance + 1).join(chain, above.id == chain.c.parent_id)
     )
     return select(Issue, chain.c.distance).join(chain, chain.c.id == Issue.id).order_by(chain.c.distance)
 
 
-def _by_external_id(connection_id: str, external_id: str) -> Select[tuple[Issue]]:
+def _by_external_id(connection_id: str, external_id: str) -> Select[Issue]:
     return select(Issue).where(Issue.connection_id == connection_id, Issue.external_id == external_id)

@@ -1,4 +1,4 @@
-"""The append-only ledger: one row per cause, written in the transaction that moved the number, and read back as a fold."""
+"""The append-only ledger: one row per cause, written where the number moved, and read back as a fold."""
 
 from __future__ import annotations
 
@@ -11,15 +11,11 @@ from typing import Any
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, joinedload
 
-from connector.models import Connection, Issue, KeyResult, LedgerEntry
+from connector.models import Connection, Issue, KeyResult, LedgerEntry, WorkProgress
 from connector.outbox import enqueue
 from connector.outcome import Outcome, outcome_from_work
-from mapping.ledger import FORMULA_VERSION
-from mapping.progress import ratio
+from mapping.ledger import FORMULA_VERSION, Cause, Entry, Movement, Number, Shift, deserves_an_entry, fold
 from mapping.running import Change
-
-# Rows whose delta is 0 that are still worth a line: somebody did something to a counted issue.
-TELLING_AT_ZERO = frozenset({"started", "corrected", "completed", "reopened"})
 
 # A key result's label is passed on to its issues this long after it moved, so that a burst costs one look.
 LABEL_DELAY_SECONDS = 3.0
@@ -43,32 +39,31 @@ class Occasion:
 
 
 def record_work(session: Session, changes: Sequence[Change], occasion: Occasion, issue: Issue | None) -> None:
-    """Write what an operation did to each key result's work progress, and to an outcome that follows from work."""
+    """Write what one cause did to each key result's work progress, and to an outcome that follows from work."""
     for change in changes:
-        before, after = change.before, change.after
         key_result = session.get_one(KeyResult, change.key_result)
-        moved = (before.num, before.den) != (after.num, after.den)
-        if moved or (change.counted and occasion.cause in TELLING_AT_ZERO):
+        if deserves_an_entry(Cause(occasion.cause), change):
+            entry = Movement(Cause(occasion.cause), change).entry(occasion.happened_at, occasion.learned_at)
             session.add(
                 _row(
                     key_result,
                     occasion,
                     issue,
                     number="work",
-                    before=before.progress,
-                    after=after.progress,
-                    delta=change.delta,
-                    numerator_before=before.num,
-                    denominator_before=before.den,
-                    numerator_after=after.num,
-                    denominator_after=after.den,
+                    before=entry.before,
+                    after=entry.after,
+                    delta=entry.delta,
+                    numerator_before=entry.num_before,
+                    denominator_before=entry.den_before,
+                    numerator_after=entry.num_after,
+                    denominator_after=entry.den_after,
                 )
             )
-        outcomes = outcome_from_work(session, key_result, before), outcome_from_work(session, key_result, after)
-        if outcomes[0] is not None and outcomes[1] is not None:
-            _record_if_moved(session, key_result, outcomes[0], outcomes[1], occasion, issue)
-        _pass_label_on(session, key_result)
+        follows = outcome_from_work(session, key_result, change.after)
+        if follows is not None:
+            _record_outcome_if_moved(session, key_result, follows, occasion, issue)
     session.flush()
+    pass_labels_on(session, changes)
 
 
 def record_outcome(
@@ -83,15 +78,22 @@ def record_outcome(
     now: datetime,
     detail: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write what a measurement or an edit (measured, corrected, target_edited, baseline_edited, rule_changed) did to the
-    outcome.
+    """Write what a measurement or an edit did to the outcome.
 
-    A measurement is written even if it moved nothing: it says that somebody looked.
+    Causes: measured, corrected, target_edited, baseline_edited, rule_changed. A measurement is written even if it moved
+    nothing: it says that somebody looked.
     """
     occasion = Occasion(cause, actor, happened_at, now, detail=detail or {})
-    _record_if_moved(session, key_result, before, after, occasion, None, always=True)
-    _pass_label_on(session, key_result)
+    session.add(_outcome_row(key_result, before, after, occasion, None))
+    progress = session.get(WorkProgress, key_result.id)
+    if progress is None:
+        session.add(WorkProgress(key_result_id=key_result.id, workspace_id=key_result.workspace_id, revision=1))
+    else:
+        # What is shown has changed, so whoever polls must see another revision.
+        progress.revision += 1
+        progress.changed_at = now
     session.flush()
+    _pass_label_on(session, key_result)
 
 
 def read_ledger(
@@ -143,23 +145,32 @@ class StateAt:
 def state_at(session: Session, workspace_id: str, key_result_id: str, at: datetime) -> StateAt:
     """Return the state at a moment by the tracker's own times.
 
-    Work: numerators and denominators are additive, so the fold is exact in whatever order the rows were learned.
-    Outcome: the last row that happened by then.
+    Numerators and denominators are additive, so the fold is exact in whatever order the rows were learned.
     """
-    numerator = denominator = Fraction(0)
-    outcome: Fraction | None = None
-    rows = 0
-    for row in session.execute(_fold_rows(workspace_id, key_result_id).where(LedgerEntry.happened_at <= at)):
-        rows += 1
-        if row.number == "work":
-            numerator += row.numerator_after - row.numerator_before
-            denominator += row.denominator_after - row.denominator_before
-        else:
-            outcome = row.after
-    return StateAt(at, ratio(numerator, denominator), numerator, denominator, outcome, rows)
+    rows = session.execute(fold_rows(workspace_id, key_result_id).where(LedgerEntry.happened_at <= at)).all()
+    work = fold(entry_of(row) for row in rows if row.number == "work")
+    outcome = fold(entry_of(row) for row in rows if row.number == "outcome")
+    return StateAt(at, work.progress, work.num, work.den, outcome.progress, len(rows))
 
 
-def _fold_rows(workspace_id: str, key_result_id: str) -> Select[Any]:
+def entry_of(row: Any) -> Entry:
+    """Return a row of `fold_rows` as what `mapping.ledger` folds."""
+    return Entry(
+        key_result=None,
+        number=Number(row.number),
+        cause=Cause(row.cause),
+        issue=None,
+        num_before=row.numerator_before,
+        den_before=row.denominator_before,
+        num_after=row.numerator_after,
+        den_after=row.denominator_after,
+        happened_at=row.happened_at,
+        learned_at=row.happened_at,
+    )
+
+
+def fold_rows(workspace_id: str, key_result_id: str) -> Select[*tuple[Any, ...]]:
+    """Select what a fold needs of a key result's rows, in order of when it happened."""
     return (
         select(
             LedgerEntry.number,
@@ -176,30 +187,39 @@ def _fold_rows(workspace_id: str, key_result_id: str) -> Select[Any]:
     )
 
 
-def _record_if_moved(
-    session: Session,
-    key_result: KeyResult,
-    before: Outcome,
-    after: Outcome,
-    occasion: Occasion,
-    issue: Issue | None,
-    *,
-    always: bool = False,
+def _record_outcome_if_moved(
+    session: Session, key_result: KeyResult, after: Outcome, occasion: Occasion, issue: Issue | None
 ) -> None:
-    if not always and (before.progress, before.value) == (after.progress, after.value):
-        return
+    last = session.scalars(
+        select(LedgerEntry)
+        .where(LedgerEntry.key_result_id == key_result.id, LedgerEntry.number == "outcome")
+        .order_by(LedgerEntry.id.desc())
+        .limit(1)
+    ).one_or_none()
+    value = last.detail.get("value_to") if last is not None else None
+    before = Outcome(last.after if last else None, value=Fraction(value) if value is not None else None)
+    if (before.progress, before.value) != (after.progress, after.value):
+        session.add(_outcome_row(key_result, before, after, occasion, issue))
+
+
+def _outcome_row(
+    key_result: KeyResult, before: Outcome, after: Outcome, occasion: Occasion, issue: Issue | None
+) -> LedgerEntry:
     values = {"value_from": _text(before.value), "value_to": _text(after.value)}
-    both = before.progress is not None and after.progress is not None
-    session.add(
-        _row(
-            key_result,
-            replace(occasion, detail={**occasion.detail, **values}),
-            issue,
-            number="outcome",
-            before=before.progress,
-            after=after.progress,
-            delta=after.progress - before.progress if both else None,  # type: ignore[operator]  # `both` says so
-        )
+    shift = Shift(occasion.happened_at, Cause(occasion.cause), before.progress, after.progress)
+    entry = shift.entry(key_result.id, occasion.learned_at)
+    return _row(
+        key_result,
+        replace(occasion, detail={**occasion.detail, **values}),
+        issue,
+        number="outcome",
+        before=entry.before,
+        after=entry.after,
+        delta=entry.delta,
+        numerator_before=entry.num_before,
+        denominator_before=entry.den_before,
+        numerator_after=entry.num_after,
+        denominator_after=entry.den_after,
     )
 
 
@@ -217,6 +237,12 @@ def _row(key_result: KeyResult, occasion: Occasion, issue: Issue | None, **numbe
         formula_version=FORMULA_VERSION,
         **numbers,
     )
+
+
+def pass_labels_on(session: Session, changes: Sequence[Change]) -> None:
+    """Have the issues of every key result that moved look whether their label still fits."""
+    for key_result_id in sorted({str(change.key_result) for change in changes}):
+        _pass_label_on(session, session.get_one(KeyResult, key_result_id))
 
 
 def _pass_label_on(session: Session, key_result: KeyResult) -> None:

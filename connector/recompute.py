@@ -14,7 +14,7 @@ from connector.ledger import Occasion, record_work, state_at
 from connector.models import CountedUnit, Issue, KeyResult, Link, WorkProgress, Workspace
 from connector.store import BELOW_COLUMNS, SqlStore, options_of, sums_of
 from connector.turns import take_turn
-from mapping.forest import Below, Forest
+from mapping.forest import Below, Forest, IssueId
 from mapping.forest import Issue as IssueRecord
 from mapping.issue_class import IssueClass
 from mapping.progress import Work, work_progress
@@ -66,7 +66,7 @@ def recompute(core: Core, *, check: bool) -> Recomputed:
 
 def _recompute_workspace(core: Core, session: Session, workspace_id: str, check: bool, result: Recomputed) -> None:
     rows = session.scalars(select(Issue).where(Issue.workspace_id == workspace_id)).all()
-    records = {
+    records: dict[IssueId, IssueRecord] = {
         row.id: IssueRecord(cls=IssueClass(row.cls), estimate=row.estimate, parent=row.raw_parent_id, level=row.level)
         for row in rows
     }

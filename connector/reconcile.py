@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from connector.apply import apply_snapshot
 from connector.core import Core
+from connector.measuring import ask_queries
 from connector.models import Connection
 from connector.telemetry import logger
 
@@ -57,5 +58,6 @@ def reconcile(core: Core, connection_id: str) -> Reconciled:
         row = session.get_one(Connection, connection_id)
         row.reconciled_to = max(started, row.reconciled_to or started)
         row.last_reconcile_at = core.clock()
+    ask_queries(core, connection)
     logger.info("reconciled", connection=connection_id, seen=seen, repaired=repaired)
     return Reconciled(seen=seen, repaired=repaired)

@@ -132,7 +132,7 @@ def load_settings(env_file: str | None = ".env", **given: Any) -> Settings:
     if unknown:
         raise BadSettings(f"{unknown[0]}: no such setting; see README, Configuration")
     try:
-        return Settings(_env_file=env_file, **given)
+        return Settings(_env_file=env_file, **given)  # type: ignore[call-arg]  # an option of pydantic-settings
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         name = f"{PREFIX}{str(first['loc'][0]).upper()}: " if first["loc"] else ""

@@ -57,8 +57,24 @@ class SqlStore:
         self._issues: dict[IssueId, Issue] = {}
         self._links: dict[tuple[KeyResultId, IssueId], tuple[LinkRecord, Link]] = {}
         self._removed: set[tuple[KeyResultId, IssueId]] = set()
-        self._sums: dict[KeyResultId, tuple[Sums, WorkProgress]] = {}
+        self._links_known: set[IssueId] = set()
+        self._sums: dict[KeyResultId, tuple[Sums, WorkProgress | None]] = {}
         self._units: dict[tuple[KeyResultId, IssueId], Unit | None] = {}
+
+    def prime(self, issues: Iterable[Issue], links: Iterable[Link], progress: Iterable[WorkProgress]) -> None:
+        """Take rows that were read already: a chain of issues, all links on it, and their key results' progress.
+
+        For reading without a statement of its own, as the issue panel does.
+        """
+        for issue in issues:
+            self._keep(issue)
+            self._links_known.add(issue.id)
+        for link in links:
+            if link.state == "active":
+                self._keep_link(link)
+                self._sums.setdefault(link.key_result_id, (Sums(), None))
+        for row in progress:
+            self._sums[row.key_result_id] = (sums_of(row), row)
 
     # -- issues
 
@@ -106,6 +122,9 @@ class SqlStore:
 
     def links_on(self, issues: Collection[IssueId]) -> Iterable[LinkRecord]:
         """Return every link that counts, of whatever key result, on one of `issues`."""
+        if self._links_known.issuperset(issues):
+            yield from [link for (_, issue), (link, _) in self._links.items() if issue in issues]
+            return
         for chunk in _chunks(issues):
             rows = self._session.scalars(select(Link).where(Link.issue_id.in_(chunk), Link.state == "active")).all()
             yield from [self._keep_link(row) for row in rows]
@@ -178,17 +197,17 @@ class SqlStore:
     def sums(self, key_result: KeyResultId) -> Sums:
         """Return the running sums of a key result; all zero for one that never had work."""
         if key_result not in self._sums:
-            row = self._session.get(WorkProgress, key_result, with_for_update=True)
-            if row is None:
-                row = WorkProgress(key_result_id=key_result, workspace_id=self._workspace_id)
-                self._session.add(row)
-                self._session.flush()
-            self._sums[key_result] = (sums_of(row), row)
+            row = self._session.get(WorkProgress, key_result)
+            self._sums[key_result] = (sums_of(row) if row is not None else Sums(), row)
         return self._sums[key_result][0]
 
     def save_sums(self, key_result: KeyResultId, sums: Sums) -> None:
         """Copy the running sums to their row."""
         row = self._sums[key_result][1]
+        if row is None:
+            row = WorkProgress(key_result_id=key_result, workspace_id=self._workspace_id, revision=0)
+            self._session.add(row)
+        self._sums[key_result] = (sums, row)
         for column in SUM_COLUMNS:
             setattr(row, column, getattr(sums, column))
         row.revision += 1

@@ -20,7 +20,10 @@ class InboxEntry(Base):
     """
 
     __tablename__ = "inbox"
-    __table_args__ = (UniqueConstraint("connection_id", "delivery_key"), Index("ix_inbox_state_due_at", "state", "due_at"))
+    __table_args__ = (
+        UniqueConstraint("connection_id", "delivery_key"),
+        Index("ix_inbox_state_due_at", "state", "due_at"),
+    )
 
     id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
     connection_id: Mapped[str] = mapped_column(ForeignKey("connection.id", ondelete="CASCADE"))

@@ -42,7 +42,9 @@ class Person(Identified, Base):
     name: Mapped[str] = mapped_column(String(200))
     email: Mapped[str | None] = mapped_column(String(320))
     role: Mapped[str] = mapped_column(String(16), default="member")
-    accounts: Mapped[list[Account]] = relationship(back_populates="person", cascade="all, delete-orphan", lazy="selectin")
+    accounts: Mapped[list[Account]] = relationship(
+        back_populates="person", cascade="all, delete-orphan", lazy="selectin"
+    )
 
 
 class Account(Base):
@@ -73,7 +75,7 @@ class Team(Identified, Base):
 
 
 class Cycle(Identified, Base):
-    """A stretch of the organisation's one calendar (a quarter, a year); both days belong to it. `state`: open, closed."""
+    """A stretch of the organisation's one calendar (a quarter, a year), both days included. `state`: open, closed."""
 
     __tablename__ = "cycle"
     __table_args__ = (UniqueConstraint("workspace_id", "name"),)

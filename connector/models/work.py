@@ -105,8 +105,9 @@ class Link(Identified, Base):
     """An issue (with all that hangs below it) serves a key result.
 
     `state`: active; waiting (the tracker could not be asked yet whether `asked_by` may edit the issue; counts nothing
-    until confirmed); or refused, with `refusal` saying why. `source`: manual, rule, label. `declared_change` is for kind `issue_delta`. The
-    running sums over what is counted under this link (before its weight) are kept by `mapping`'s engine.
+    until confirmed); or refused, with `refusal` saying why. `source`: manual, rule, label. `declared_change` is for
+    kind `issue_delta`. The running sums over what is counted under this link (before its weight) are kept by
+    `mapping`'s engine.
     """
 
     __tablename__ = "link"

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from flask import Flask, Response, abort
 
+from .actions import site_actions
 from .agile import agile_interface
 from .gate import refusal, register_gate
+from .pages import site_pages
 from .platform import platform_interface
 from .site import JiraSite
+from .words import register_words
 
 
 def create_site_app(site: JiraSite) -> Flask:
@@ -18,6 +21,9 @@ def create_site_app(site: JiraSite) -> Flask:
     register_gate(app, site)
     app.register_blueprint(platform_interface(site))
     app.register_blueprint(agile_interface(site))
+    app.register_blueprint(site_pages(site))
+    app.register_blueprint(site_actions(site))
+    register_words(app, site)
 
     @app.get("/keyhost/<kid>")
     def key_host(kid: str) -> Response:

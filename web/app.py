@@ -28,7 +28,7 @@ def create_app(core: Core) -> APIFlask:
     app.config.update(MAX_CONTENT_LENGTH=MAX_BODY_BYTES, MAX_FORM_MEMORY_SIZE=MAX_BODY_BYTES)
     app.extensions["ladder"] = core
     for module in ("web.problems", "web.json_provider", "web.api", "web.pages"):
-        if util.find_spec(module):
+        if util.find_spec(module) and hasattr(import_module(module), "register"):
             import_module(module).register(app, core)
     for tracker in core.trackers.values():
         if hasattr(tracker, "blueprint"):

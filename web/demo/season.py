@@ -207,9 +207,10 @@ class Season:
         friday = at(self.start, 7 * week + 4, 15)
         with self.stage.core.database.writing() as session:
             for name, driver, values in CHECK_INS:
-                if week >= len(values) or values[week] is None:
+                said = values[week] if week < len(values) else None
+                if said is None:
                     continue
-                value, status, confidence, words = values[week]
+                value, status, confidence, words = said
                 command = goals.RecordCheckIn(
                     value=Fraction(value) if value else None,
                     status=status,

@@ -20,6 +20,7 @@ from connector.models import (
     KeyResult,
     Link,
     Objective,
+    Person,
     Team,
     WorkProgress,
     Workspace,
@@ -184,7 +185,7 @@ def _served(session: Session, ancestry: Sequence[Issue]) -> tuple[list[_Served],
         .outerjoin(BusinessAsUsual, BusinessAsUsual.issue_id == Issue.id)
         .where(Issue.id.in_([issue.id for issue in ancestry]))
         .options(
-            joinedload(Link.key_result).joinedload(KeyResult.driver),
+            joinedload(Link.key_result).joinedload(KeyResult.driver).lazyload(Person.accounts),
             joinedload(Link.key_result).joinedload(KeyResult.objective).joinedload(Objective.cycle),
             joinedload(Link.key_result).joinedload(KeyResult.objective).joinedload(Objective.team),
         )

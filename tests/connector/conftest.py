@@ -13,8 +13,8 @@ import pytest
 
 from connector.apply import apply_entry
 from connector.core import Core, build_core
-from connector.links import link_issue
 from connector.issues import ensure_issue
+from connector.links import link_issue
 from connector.models import (
     Base,
     Connection,

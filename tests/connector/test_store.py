@@ -48,7 +48,7 @@ def database(tmp_path):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_random_events_leave_exactly_what_a_computation_from_nothing_gives(database, seed):
-    dice = random.Random(seed)  # noqa: S311 -- a repeatable shuffle, not a secret
+    dice = random.Random(seed)
     for _ in range(60):
         with database.writing() as session:
             store = SqlStore(session, "w", NOW)

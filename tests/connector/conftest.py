@@ -113,7 +113,8 @@ def org(settings: Settings) -> Iterator[Organisation]:
                 KeyResult(id="points", kind="issue_ratio", title="Points", size_by="estimate", created_at=made,
                           workspace_id="w", objective_id="o", driver_id="p"),
                 KeyResult(id="metric", kind="metric", title="Activation", unit="%", created_at=made, weight=Fraction(2),
-                          baseline=Fraction(22), target=Fraction(35), workspace_id="w", objective_id="o", driver_id="p"),
+                          baseline=Fraction(22), target=Fraction(35),
+                          workspace_id="w", objective_id="o", driver_id="p"),
             ]
         )  # fmt: skip
         session.flush()

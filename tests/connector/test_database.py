@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 from sqlalchemy import select, text
-from sqlalchemy.exc import StatementError
+from sqlalchemy.exc import SQLAlchemyError, StatementError
 
 from connector.database import Database
 from connector.models import Base, CheckIn, Workspace
@@ -26,10 +26,14 @@ def test_sqlite_keeps_what_was_committed_through_a_power_cut(database):
 
 
 def test_a_writer_that_raises_leaves_nothing_behind(database):
-    with pytest.raises(RuntimeError), database.writing() as session:
-        session.add(Workspace(name="Acme"))
-        session.flush()
-        raise RuntimeError
+    def fail():
+        with database.writing() as session:
+            session.add(Workspace(name="Acme"))
+            session.flush()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
 
     with database.reading() as session:
         assert session.scalars(select(Workspace)).all() == []
@@ -55,7 +59,7 @@ def test_two_writers_that_read_first_both_succeed(database):
                 with database.writing() as session:
                     workspace = session.get_one(Workspace, "w")
                     workspace.name = str(int(workspace.name) + 1)
-        except Exception as error:
+        except SQLAlchemyError as error:
             errors.append(error)
 
     threads = [threading.Thread(target=count_up) for _ in range(4)]
@@ -83,9 +87,9 @@ def test_moments_come_back_in_utc_and_naive_ones_are_refused(database):
 
     with database.reading() as session:
         assert session.get_one(Workspace, "w").created_at == datetime(2026, 8, 3, 10, 0, tzinfo=UTC)
+    naive = datetime(2026, 8, 3)  # noqa: DTZ001 -- naive on purpose
     with pytest.raises(StatementError), database.writing() as session:
-        session.add(Workspace(name="Beta", created_at=datetime(2026, 8, 3)))  # noqa: DTZ001 -- naive on purpose
-        session.flush()
+        session.add(Workspace(name="Beta", created_at=naive))
 
 
 def test_an_error_does_not_quote_the_values_that_were_bound(database):

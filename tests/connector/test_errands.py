@@ -85,7 +85,8 @@ def test_a_query_is_measured_and_a_failing_one_keeps_the_last_value_and_says_so(
     with org.core.database.writing() as session:
         query = {"connection_id": "c", "text": "done", "aggregate": "count"}
         session.add(KeyResult(id="q1", workspace_id="w", objective_id="o", title="Q", kind="query_metric",
-                              driver_id="p", baseline=Fraction(0), target=Fraction(4), settings={"query": query}))  # fmt: skip
+                              driver_id="p",
+                              baseline=Fraction(0), target=Fraction(4), settings={"query": query}))  # fmt: skip
         session.flush()
         session.add(OutboxEntry(connection_id="c", kind="measure", subject="q1"))
     run(org, "measure")

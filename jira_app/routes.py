@@ -8,13 +8,13 @@ from importlib import import_module, util
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
-from werkzeug.exceptions import BadRequest, Forbidden, RequestEntityTooLarge, ServiceUnavailable
+from werkzeug.exceptions import BadRequest, Forbidden, ServiceUnavailable
 
 from connector.core import Core, Services
 from connector.telemetry import logger
 from jira_app.descriptor import app_key, descriptor
 from jira_app.install_tokens import InstallKeys, InstallTokens, KeyHostsUnavailable
-from jira_app.json_body import NotJson, read_object
+from jira_app.json_body import NotJson, read_body, read_object, refuse_by_length
 from jira_app.lifecycle import BadInstallation, bound_client_key, install, read_installation, uninstall
 from jira_app.site_address import SiteNotAllowed
 from jira_app.tenants import Tenants
@@ -90,8 +90,6 @@ def _answered_in_status() -> Iterator[None]:
 
 def _lifecycle_call(tokens: InstallTokens) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return claims and body of a signed lifecycle call."""
-    request.max_content_length = LARGEST_LIFECYCLE_BODY
-    if (request.content_length or 0) > LARGEST_LIFECYCLE_BODY:
-        raise RequestEntityTooLarge
+    refuse_by_length(request, LARGEST_LIFECYCLE_BODY)
     claims = tokens.verified(request)
-    return claims, read_object(request.get_data(cache=False))
+    return claims, read_object(read_body(request, LARGEST_LIFECYCLE_BODY))

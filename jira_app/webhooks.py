@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 
 from flask import Request
-from werkzeug.exceptions import RequestEntityTooLarge, ServiceUnavailable
+from werkzeug.exceptions import ServiceUnavailable
 
 from connector.core import Core
 from connector.inbox import InboxUnavailable
-from jira_app.json_body import read_object
+from jira_app.json_body import read_body, read_object, refuse_by_length
 from jira_app.payloads import ECHO, kind_of
 from jira_app.tenants import Tenants
 from jira_app.tokens import verified_webhook
@@ -25,12 +25,9 @@ def accept_webhook(core: Core, tenants: Tenants, request: Request) -> None:
     Raises TokenRefused (401), RequestEntityTooLarge (413), NotJson (400), ServiceUnavailable (503): nothing is stored
     then, and Jira sends again after a 503. The token does not cover the body; it proves who sends.
     """
-    # From the header, before a byte is read: who sends too much is turned away at once.
-    if (request.content_length or 0) > LARGEST_BODY:
-        raise RequestEntityTooLarge
+    refuse_by_length(request, LARGEST_BODY)
     tenant = verified_webhook(tenants, core.settings.base_url, request)
-    request.max_content_length = LARGEST_BODY
-    body = request.get_data(cache=False)
+    body = read_body(request, LARGEST_BODY)
     kind = kind_of(read_object(body))
     if is_ours(request.headers.get("X-Atlassian-Webhook-Trace", "")):
         kind += ECHO

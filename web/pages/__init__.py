@@ -1,0 +1,45 @@
+"""Ladder's own pages: goals, key results, the forms to make them, connections, and the way in."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from connector.core import Core
+from web.pages import (
+    connections,
+    cycle_forms,
+    goals,
+    key_result,
+    key_result_actions,
+    key_result_forms,
+    link_actions,
+    lint,
+    objective_forms,
+    people_forms,
+    sign_in,
+    team_forms,
+)
+from web.pages.site import blueprint
+from web.pages.words import FILTERS
+
+__all__ = [
+    "connections",
+    "cycle_forms",
+    "goals",
+    "key_result",
+    "key_result_actions",
+    "key_result_forms",
+    "link_actions",
+    "lint",
+    "objective_forms",
+    "people_forms",
+    "register",
+    "sign_in",
+    "team_forms",
+]
+
+
+def register(app: Flask, core: Core) -> None:
+    """Serve the pages from `app`."""
+    app.jinja_env.filters.update(FILTERS)
+    app.register_blueprint(blueprint)

@@ -32,7 +32,9 @@ class SiteServer:
         self.url = f"http://{host}:{self._server.server_port}"
         if port == 0:
             site.base_url = self.url
-        self._thread = threading.Thread(target=self._server.serve_forever, name="stand-in-jira", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), name="stand-in-jira", daemon=True
+        )
 
     def start(self) -> SiteServer:
         self._thread.start()

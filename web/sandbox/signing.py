@@ -11,6 +11,7 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote, unquote_plus, urlsplit
 from uuid import uuid4
@@ -82,10 +83,13 @@ def _encoded(text: str) -> str:
 
 @dataclass
 class InstallKey:
-    """The RSA pair with which the site signs `installed` and `uninstalled`."""
+    """The RSA pair with which the site signs `installed` and `uninstalled`; made when first needed."""
 
     kid: str = field(default_factory=lambda: str(uuid4()))
-    private_key: rsa.RSAPrivateKey = field(default_factory=lambda: rsa.generate_private_key(65537, 2048), repr=False)
+
+    @cached_property
+    def private_key(self) -> rsa.RSAPrivateKey:
+        return rsa.generate_private_key(65537, 2048)
 
     def public_pem(self) -> str:
         """The public half as PEM, as a key host serves it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from zlib import crc32
 
 from flask import Flask
 from markupsafe import Markup
@@ -28,7 +29,7 @@ def ago(moment: datetime | None, now: datetime) -> str:
 
 def shade(text: str) -> str:
     """A class for the colour of an avatar or an epic: the same text, the same colour."""
-    return f"shade-{sum(text.encode()) % SHADES}"
+    return f"shade-{crc32(text.encode()) % SHADES}"
 
 
 def avatar(person: Person | None) -> Markup:

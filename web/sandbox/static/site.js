@@ -75,6 +75,8 @@ window.standIn = window.standIn || {};
     dismiss.setAttribute("aria-label", "Dismiss");
     dismiss.addEventListener("click", () => box.remove());
     box.append(words, dismiss);
+    // A modal dialog covers everything else, notices too: they move into it.
+    (document.querySelector("dialog[open]") || document.body).append(flags);
     flags.append(box);
     if (close === "auto" || id.startsWith("own-")) setTimeout(() => box.remove(), 6000);
   }
@@ -207,6 +209,7 @@ window.standIn = window.standIn || {};
   dialog?.addEventListener("close", () => {
     if (opened) window.standIn.frames.delete(opened.view);
     opened = null;
+    document.body.append(flags);
     dialog.replaceChildren();
     refresh();
   });

@@ -1,4 +1,4 @@
-"""What a person may do with an issue, by Jira's own word, remembered for a minute."""
+"""What a person may do with an issue, by Jira's own word; while Jira does not answer, by its last one."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from connector.models import Connection
 from connector.tracker import Action, IssueUnreadable, Tracker, TrackerRefused, TrackerUnavailable
 
-# Seconds. The panel asks every second; a right taken away in Jira is gone here within a minute.
-FRESH_FOR = 60.0
-# While Jira does not answer, what it said last still holds for this long.
+# Seconds. While Jira does not answer, what it said last still holds for this long. (The tracker keeps answers for a
+# minute, so that a right taken away in Jira is gone here within that.)
 STALE_FOR = 600.0
 # After a call without an answer Jira is left alone this long: with many panels open, each would wait for a time-out.
 SILENT_FOR = 10.0
@@ -48,12 +47,10 @@ class RightsBook:
         return Rights(account_id, may_view=view, may_edit=edit)
 
     def ask(self, connection: Connection, account_id: str, external_id: str, action: Action) -> bool | None:
-        """Return Jira's answer, at most a minute old; None if Jira does not answer and has not lately."""
+        """Return Jira's answer; None if Jira does not answer and has not lately."""
         key = (connection.id, account_id, external_id, action)
         known = self._answers.get(key)
         now = self._ticks()
-        if known and now - known[0] < FRESH_FOR:
-            return known[1]
         last_word = known[1] if known and now - known[0] < STALE_FOR else None
         if self._silent_until.get(connection.id, 0) > now:
             return last_word

@@ -16,6 +16,7 @@ from connector.scorecard import OutcomeNumber, Scorecard, WorkNumber
 from connector.suggestions import Suggestion
 from connector.wording import CAUSE_WORDS, NO_BREAK, decimal, measured, percent, points
 from jira_app.panel_rights import Rights
+from mapping import display
 
 State = Literal["not_set_up", "unlinked", "linked", "not_goal_work", "gone"]
 
@@ -98,7 +99,6 @@ def build_view(
     rights: Rights,
     suggestions: Sequence[Suggestion],
     set_up: bool,
-    zone: str,
     now: datetime,
 ) -> View:
     """Put a panel into words. `set_up` tells whether there is any open key result to link to."""
@@ -108,7 +108,7 @@ def build_view(
         state=_state(panel, set_up),
         issue_key=issue.key if issue is not None else "",
         now=now,
-        zone=zone,
+        zone=panel.workspace.timezone,
         rights=rights,
         groups=[
             _group(list(members)) for _, members in groupby(rows, key=lambda pair: pair[0].key_result.objective_id)
@@ -165,7 +165,7 @@ def _row(entry: PanelEntry, panel: IssuePanel) -> Row:
         weight=decimal(link.weight, 4).replace(",", ""),
         link_id=None if inherited else link.id,
         inherited_from=inherited,
-        inherited_url=None,
+        inherited_url=safe_address(entry.inherited_url or "") or None,
         waiting_since=entry.waiting_since,
         refusal=link.refusal if link.state == "refused" else None,
         broken=panel.issue is not None and panel.issue.cls == "gone",
@@ -195,7 +195,8 @@ def _band(key_result: KeyResult) -> str:
 
 def effect_words(effect: EffectOfClosing) -> str:
     """Say what closing the ticket will do: "Closing this ticket: work +8 pp"."""
-    return f"Closing this ticket: {effect.words}" if effect.words else ""
+    words = effect.words if effect.delta is None else f"work{NO_BREAK}{points(effect.delta)}"
+    return f"Closing this ticket: {words}" if words else ""
 
 
 def _said(key_result: KeyResult, card: Scorecard) -> str:
@@ -226,7 +227,7 @@ def cause_row(row: LedgerEntry) -> CauseRow:
     return CauseRow(
         number=row.number,
         delta=row.delta,
-        after_words="–" if row.after is None else "first",
+        after_words="no number" if row.after is None else f"now {percent(display.percent(row.after))}",
         words=words,
         happened_at=row.happened_at,
         issue_key=issue.key if issue is not None else "",

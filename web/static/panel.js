@@ -29,21 +29,15 @@
       const ap = bridge();
       if (!ap) return reject(new Trouble("bridge"));
       const late = setTimeout(() => reject(new Trouble("bridge")), 10000);
-      ap.context.getToken((value) => {
+      const asked = ap.context.getToken((value) => {
         clearTimeout(late);
         resolve(value);
       });
+      if (asked && asked.catch) asked.catch(() => reject(new Trouble("bridge")));
     });
   }
 
   if (bridge() && bridge().theming) bridge().theming.initializeTheming();
-  let height = 0;
-  new ResizeObserver(() => {
-    const wanted = Math.ceil(document.documentElement.offsetHeight);
-    if (wanted === height || !bridge() || !bridge().resize) return;
-    height = wanted;
-    bridge().resize("100%", `${wanted}px`);
-  }).observe(document.body);
   if (!base) return; // a closed door: nothing to keep live
 
   // ---- asking the server ---------------------------------------------------------------------------------------

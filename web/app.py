@@ -24,7 +24,7 @@ VERSION = "0.1.0"
 
 def create_app(core: Core) -> APIFlask:
     """Return the web app that serves `core`."""
-    app = APIFlask(__name__, title="Ladder", version=VERSION, docs_path=None, json_errors=False)
+    app = APIFlask(__name__, title="Ladder", version=VERSION, spec_path=None, docs_path=None, json_errors=False)
     app.config.update(MAX_CONTENT_LENGTH=MAX_BODY_BYTES, MAX_FORM_MEMORY_SIZE=MAX_BODY_BYTES)
     app.extensions["ladder"] = core
     for module in ("web.problems", "web.json_provider", "web.api", "web.pages"):

@@ -27,7 +27,7 @@ from connector.goals.people import (
     edit_person,
     edit_team,
 )
-from connector.goals.scope import find, require_open
+from connector.goals.scope import check_version, find, require_open
 
 __all__ = [
     "AddMilestone",
@@ -41,6 +41,7 @@ __all__ = [
     "RecordCheckIn",
     "WorkOptions",
     "add_milestone",
+    "check_version",
     "correct_check_in",
     "create_cycle",
     "create_key_result",

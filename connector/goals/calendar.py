@@ -48,7 +48,12 @@ def create_cycle(session: Session, workspace_id: str, command: CreateCycle) -> C
 
 
 def edit_cycle(
-    session: Session, workspace_id: str, cycle_id: str, changes: Mapping[str, Any], *, expected_version: int | None = None
+    session: Session,
+    workspace_id: str,
+    cycle_id: str,
+    changes: Mapping[str, Any],
+    *,
+    expected_version: int | None = None,
 ) -> Cycle:
     """Change name, days or state. A closed cycle can only be opened again, in an edit of that alone or with others.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, fields
 from datetime import datetime
 from fractions import Fraction
@@ -11,11 +12,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
-from connector import ledger
 from connector.errors import Fault, Invalid, NotFound
 from connector.goals import scope
+from connector.goals.effects import recorded
 from connector.goals.kinds import MEASURED_KINDS
 from connector.models import CheckIn, KeyResult, Person
+from connector.turns import take_turn
 
 STATUSES = ("green", "yellow", "red")
 ANSWERS = ("changed", "working", "stuck", "next", "need")
@@ -56,6 +58,7 @@ def record_check_in(
     Raises NotFound, Invalid with every fault (q1_empty, q2_empty, q3_empty, red_needs_plan, value_is_derived, ...) or
     Conflict (cycle_closed, key_result_closed).
     """
+    take_turn(session, workspace_id)
     key_result = scope.find(session, KeyResult, workspace_id, key_result_id, lock=True)
     scope.require_open(key_result)
     at = command.at or now
@@ -79,12 +82,11 @@ def record_check_in(
         plan=command.plan.strip(),
         **{name: getattr(command, name).strip() for name in ANSWERS},
     )
-    before = ledger.outcome_before(session, key_result)
-    session.add(check_in)
-    session.flush()
-    _take_latest(session, key_result)
-    if command.value is not None:
-        ledger.record_outcome(session, key_result, "measured", before, actor=actor, now=now)
+    measures = command.value is not None
+    with recorded(session, key_result, "measured", actor=actor, now=now, happened_at=at) if measures else nullcontext():
+        session.add(check_in)
+        session.flush()
+        _take_latest(session, key_result)
     return check_in
 
 
@@ -104,6 +106,7 @@ def correct_check_in(
     Raises NotFound, LostUpdate, Invalid, Conflict.
     """
     scope.refuse_unknown(changes, EDITABLE)
+    take_turn(session, workspace_id)
     key_result = scope.find(session, KeyResult, workspace_id, key_result_id, lock=True)
     scope.require_open(key_result)
     check_in = find_check_in(session, workspace_id, key_result_id, check_in_id)
@@ -113,16 +116,14 @@ def correct_check_in(
     faults = _faults(key_result, corrected)
     if faults:
         raise Invalid.of(faults)
-    before = ledger.outcome_before(session, key_result)
-    value_changed = corrected.value != check_in.value
-    check_in.value, check_in.confidence, check_in.status = corrected.value, corrected.confidence, corrected.status
-    for name in (*ANSWERS, "plan"):
-        setattr(check_in, name, getattr(corrected, name).strip())
-    scope.touch(check_in)
-    session.flush()
-    _take_latest(session, key_result)
-    if value_changed:
-        ledger.record_outcome(session, key_result, "corrected", before, actor=actor, now=now)
+    corrects = corrected.value != check_in.value
+    with recorded(session, key_result, "corrected", actor=actor, now=now) if corrects else nullcontext():
+        check_in.value, check_in.confidence, check_in.status = corrected.value, corrected.confidence, corrected.status
+        for name in (*ANSWERS, "plan"):
+            setattr(check_in, name, getattr(corrected, name).strip())
+        scope.touch(check_in)
+        session.flush()
+        _take_latest(session, key_result)
     return check_in
 
 
@@ -160,9 +161,11 @@ def _faults(key_result: KeyResult, command: RecordCheckIn) -> list[Fault]:
         faults.append(Fault("out_of_range", "Confidence lies between 0 and 1.", "confidence"))
     if command.value is not None and key_result.kind not in MEASURED_KINDS:
         faults.append(Fault("value_is_derived", "The value of this kind follows from its work.", "value"))
-    for name in (*ANSWERS, "plan"):
-        if len(getattr(command, name)) > LONGEST_ANSWER:
-            faults.append(Fault("too_long", f"At most {LONGEST_ANSWER} characters.", name))
+    faults += [
+        Fault("too_long", f"At most {LONGEST_ANSWER} characters.", name)
+        for name in (*ANSWERS, "plan")
+        if len(getattr(command, name)) > LONGEST_ANSWER
+    ]
     if command.full:
         faults += faults_of_answers(command)
     elif not _says_anything(command):

@@ -11,13 +11,14 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from connector import ledger
 from connector.errors import Conflict, Fault, Invalid
 from connector.goals import scope
+from connector.goals.effects import count_anew, recorded
 from connector.goals.kinds import (
     DEFINITION_FIELDS,
     MEASURED_KINDS,
     OPTION_FIELDS,
+    SETTING_NAMES,
     Definition,
     WorkOptions,
     definition_from,
@@ -25,9 +26,9 @@ from connector.goals.kinds import (
     faults_of_options,
     settings_of,
 )
-from connector.links import set_options
 from connector.models import CheckIn, Connection, KeyResult, LedgerEntry, Link, Objective, Person, Team
 from connector.outbox import enqueue
+from connector.turns import take_turn
 
 STATES = ("open", "closed")
 OWN_FIELDS = frozenset({"title", "objective_id", "drivers", "unit", "weight", "due_on", "state"})
@@ -93,13 +94,13 @@ def create_key_result(
     session.add(key_result)
     session.flush()
     if command.value is not None:
-        before = ledger.outcome_before(session, key_result)
-        session.add(
-            CheckIn(workspace_id=workspace_id, key_result_id=key_result.id, at=now, source="api", value=command.value)
-        )
-        key_result.value = command.value
-        session.flush()
-        ledger.record_outcome(session, key_result, "measured", before, actor=actor, now=now)
+        with recorded(session, key_result, "measured", actor=actor, now=now):
+            session.add(
+                CheckIn(
+                    workspace_id=workspace_id, key_result_id=key_result.id, at=now, source="api", value=command.value
+                )
+            )
+            key_result.value = command.value
     _ask_query(session, key_result, definition)
     return key_result
 
@@ -120,6 +121,7 @@ def edit_key_result(
     `options` beside the others. Raises NotFound, LostUpdate, Invalid, Conflict (cycle_closed, key_result_closed, ...).
     """
     scope.refuse_unknown(changes, EDITABLE)
+    take_turn(session, workspace_id)
     key_result = scope.find(session, KeyResult, workspace_id, key_result_id, lock=True)
     scope.check_version(key_result, expected_version)
     _require_open_objective(key_result.objective)
@@ -151,17 +153,7 @@ def edit_key_result(
     scope.touch(key_result)
     _redefine(session, key_result, old, new, actor=actor, now=now)
     if options != options_of(key_result):
-        set_options(
-            session,
-            workspace_id,
-            key_result.id,
-            size_by=options.size_by,
-            started_credit=options.started_credit,
-            unestimated=options.unestimated,
-            sub_task_credit=options.sub_task_credit,
-            actor=actor,
-            now=now,
-        )
+        count_anew(session, key_result, options, actor=actor, now=now)
     session.flush()
     return key_result
 
@@ -199,10 +191,8 @@ def _redefine(
 ) -> None:
     """Take over what changed in the definition, one ledger row per cause, each telling only its own effect."""
     if settings_of(new) != settings_of(old) or new.kind != old.kind:
-        before = ledger.outcome_before(session, key_result)
-        key_result.kind, key_result.settings = new.kind, settings_of(new)
-        session.flush()
-        ledger.record_outcome(session, key_result, "rule_changed", before, actor=actor, now=now)
+        with recorded(session, key_result, "rule_changed", actor=actor, now=now):
+            key_result.kind, key_result.settings = new.kind, _resettled(key_result, old, new)
         if new.query != old.query:
             _ask_query(session, key_result, new)
     steps = []
@@ -214,10 +204,21 @@ def _redefine(
         # Baseline first would pass through "baseline equals target", where there is no number at all.
         steps.reverse()
     for cause, name, number in steps:
-        before = ledger.outcome_before(session, key_result)
-        setattr(key_result, name, number)
-        session.flush()
-        ledger.record_outcome(session, key_result, cause, before, actor=actor, now=now)
+        detail = {"from": _text(getattr(key_result, name)), "to": _text(number)}
+        with recorded(session, key_result, cause, actor=actor, now=now, detail=detail):
+            setattr(key_result, name, number)
+
+
+def _resettled(key_result: KeyResult, old: Definition, new: Definition) -> dict[str, Any]:
+    """Return the settings with the definition's part replaced; what is kept beside it stays, but for an old query's."""
+    beside = {name: value for name, value in key_result.settings.items() if name not in SETTING_NAMES}
+    if new.query != old.query:
+        beside = {name: value for name, value in beside.items() if not name.startswith("query_")}
+    return {**beside, **settings_of(new)}
+
+
+def _text(number: Fraction | None) -> str | None:
+    return None if number is None else str(number)
 
 
 def _with_defaults(definition: Definition) -> Definition:
@@ -284,7 +285,7 @@ def _require_open_objective(objective: Objective) -> None:
 
 
 def _refuse_changing_kind(session: Session, key_result: KeyResult) -> None:
-    # Earlier ledger rows say what another rule made of the same facts; mixing two rules in one history explains nothing.
+    # Earlier ledger rows say what another rule made of the same facts; a history under two rules explains nothing.
     if _has_history(session, key_result):
         raise Conflict("The kind cannot change once there is history. Close this one and make another.", "has_history")
 

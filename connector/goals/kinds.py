@@ -61,6 +61,8 @@ class Definition:
     query: Query | None = None
 
 
+# What `settings_of` writes into `KeyResult.settings`; other names there belong to others.
+SETTING_NAMES = frozenset({"band", "maintain_by", "checkpoints", "query"})
 DEFINITION_FIELDS = frozenset(field.name for field in fields(Definition))
 OPTION_FIELDS = frozenset(field.name for field in fields(WorkOptions))
 

@@ -11,10 +11,11 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from connector import ledger
 from connector.errors import Conflict, Invalid, NotFound
 from connector.goals import scope
+from connector.goals.effects import recorded
 from connector.models import KeyResult, Milestone
+from connector.turns import take_turn
 
 EDITABLE = frozenset({"title", "weight", "finished"})
 
@@ -40,10 +41,8 @@ def add_milestone(
         weight=_clean_weight(command.weight),
         finished_at=now if command.finished else None,
     )
-    before = ledger.outcome_before(session, key_result)
-    session.add(milestone)
-    session.flush()
-    ledger.record_outcome(session, key_result, "scope_added", before, actor=actor, now=now)
+    with recorded(session, key_result, "scope_added", actor=actor, now=now, detail=_naming(milestone)):
+        session.add(milestone)
     return milestone
 
 
@@ -69,17 +68,13 @@ def edit_milestone(
     milestone.title = scope.clean_line(changes.get("title", milestone.title), "title", scope.LONGEST_TITLE)
     weight = _clean_weight(changes.get("weight", milestone.weight))
     if weight != milestone.weight:
-        before = ledger.outcome_before(session, key_result)
-        milestone.weight = weight
-        session.flush()
-        ledger.record_outcome(session, key_result, "reweighted", before, actor=actor, now=now)
+        with recorded(session, key_result, "reweighted", actor=actor, now=now, detail=_naming(milestone)):
+            milestone.weight = weight
     finished = changes.get("finished", milestone.finished_at is not None)
     if finished != (milestone.finished_at is not None):
-        before = ledger.outcome_before(session, key_result)
-        milestone.finished_at = now if finished else None
-        session.flush()
         cause = "completed" if finished else "reopened"
-        ledger.record_outcome(session, key_result, cause, before, actor=actor, now=now)
+        with recorded(session, key_result, cause, actor=actor, now=now, detail=_naming(milestone)):
+            milestone.finished_at = now if finished else None
     scope.touch(milestone)
     session.flush()
     return milestone
@@ -99,10 +94,8 @@ def remove_milestone(
     key_result = _open_key_result(session, workspace_id, key_result_id)
     milestone = find_milestone(session, workspace_id, key_result_id, milestone_id)
     scope.check_version(milestone, expected_version)
-    before = ledger.outcome_before(session, key_result)
-    session.delete(milestone)
-    session.flush()
-    ledger.record_outcome(session, key_result, "scope_removed", before, actor=actor, now=now)
+    with recorded(session, key_result, "scope_removed", actor=actor, now=now, detail=_naming(milestone)):
+        session.delete(milestone)
 
 
 def find_milestone(session: Session, workspace_id: str, key_result_id: str, milestone_id: str) -> Milestone:
@@ -120,6 +113,7 @@ def find_milestone(session: Session, workspace_id: str, key_result_id: str, mile
 
 
 def _open_key_result(session: Session, workspace_id: str, key_result_id: str) -> KeyResult:
+    take_turn(session, workspace_id)
     key_result = scope.find(session, KeyResult, workspace_id, key_result_id, lock=True)
     scope.require_open(key_result)
     if key_result.kind != "milestone":
@@ -131,3 +125,7 @@ def _clean_weight(weight: Fraction) -> Fraction:
     if weight < 0:
         raise Invalid("bad_weight", "A weight cannot be negative.", "weight")
     return weight
+
+
+def _naming(milestone: Milestone) -> dict[str, Any]:
+    return {"milestone": milestone.title}

@@ -58,7 +58,12 @@ def create_person(session: Session, workspace_id: str, command: CreatePerson) ->
 
 
 def edit_person(
-    session: Session, workspace_id: str, person_id: str, changes: Mapping[str, Any], *, expected_version: int | None = None
+    session: Session,
+    workspace_id: str,
+    person_id: str,
+    changes: Mapping[str, Any],
+    *,
+    expected_version: int | None = None,
 ) -> Person:
     """Change name, e-mail, role or accounts (which replace the earlier ones).
 
@@ -107,7 +112,12 @@ def create_team(session: Session, workspace_id: str, command: CreateTeam) -> Tea
 
 
 def edit_team(
-    session: Session, workspace_id: str, team_id: str, changes: Mapping[str, Any], *, expected_version: int | None = None
+    session: Session,
+    workspace_id: str,
+    team_id: str,
+    changes: Mapping[str, Any],
+    *,
+    expected_version: int | None = None,
 ) -> Team:
     """Change name, level or parent. Raises NotFound, LostUpdate, Invalid (parent_level), Conflict (name_taken).
 

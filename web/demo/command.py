@@ -12,15 +12,14 @@ from typing import NoReturn
 
 from rich.console import Console
 from rich.markup import escape
-from rich.panel import Panel
-from rich.table import Table
 
 from connector.sign_in import create_link
+from web.demo.acme import MIRA
 from web.demo.season import Season, past_site
 from web.demo.stage import Stage, StageFailed, free_port
 from web.demo.story import Story, empty_site
 
-out = Console(highlight=False)
+out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False)
 
 
@@ -74,22 +73,25 @@ def _open_house(folder: Path, ladder_port: int, jira_port: int) -> NoReturn:
             stage.check_alive()
 
 
-def _where_to_look(stage: Stage, season: Season) -> Panel:
+def _where_to_look(stage: Stage, season: Season) -> str:
+    """Return the lines to print; no table, since an address must stay whole however narrow the window is."""
     with stage.core.database.writing() as session:
-        secret = create_link(
-            session, season.workspace_id, now=stage.core.clock(), person_id=season.people["Mira Okafor"]
+        secret = create_link(session, season.workspace_id, now=stage.core.clock(), person_id=season.people[MIRA])
+    places = (
+        ("Board of the stand-in Jira site", f"{stage.jira_url}/"),
+        ("An issue with Ladder's panel", f"{stage.jira_url}/browse/ATL-9"),
+        ("Ladder's own pages (link works once)", f"{stage.ladder_url}/sign-in/{secret}"),
+        ("Reference of the API", f"{stage.ladder_url}/api/v1/docs"),
+        ("Database and log", str(stage.folder)),
+    )
+    return "\n".join(
+        (
+            "",
+            "[bold]The demo is running.[/] All of it on this machine; the Jira site is a stand-in, not Atlassian.",
+            "",
+            *(f"  {name:<38}[bold]{escape(place)}[/]" for name, place in places),
+            "",
+            "Try: drag a card to Done on the board, and watch its key result move on the panel and on the pages.",
+            "Ctrl-C stops both sides.",
         )
-    rows = Table.grid(padding=(0, 2))
-    rows.add_row("Board of the stand-in Jira site", f"[bold]{stage.jira_url}/[/]")
-    rows.add_row("An issue with Ladder's panel", f"[bold]{stage.jira_url}/browse/ATL-9[/]")
-    rows.add_row("Ladder's own pages (once, 15 min)", f"[bold]{stage.ladder_url}/sign-in/{secret}[/]")
-    rows.add_row("API reference", f"[bold]{stage.ladder_url}/api/v1/docs[/]")
-    rows.add_row("Database and log", str(stage.folder))
-    rows.add_row("", "")
-    rows.add_row("Try", "drag a card to Done, and watch its key result move on the panel and on the page.")
-    return Panel(
-        rows,
-        title="Ladder demo",
-        subtitle="Everything runs on this machine. The Jira site is a stand-in, not Atlassian. Ctrl-C stops both.",
-        expand=False,
     )

@@ -96,7 +96,8 @@ SCENES: tuple[Scene, ...] = (
             ),
             "solved": (
                 Row("work", "scope_added", "S1", None, "1", None, "1 of 1"),
-                Row("outcome", "scope_added", "S1", "0", "1/4", "1/4"),
+                # The first link: no delta is claimed, also where the number without links is 0.
+                Row("outcome", "scope_added", "S1", None, "1/4", None),
                 Row("work", "scope_added", "S2", "1", "1/2", "-1/2", "1 of 2"),
             ),
         },

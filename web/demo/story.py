@@ -251,23 +251,24 @@ class Story:
         if not self.key_results:
             return
         for name in START:
-            before = self.expected[name]
+            before, told = self.expected[name], self.rows[name]
             wanted = scene.numbers.get(name, before)
-            rows = scene.rows.get(name, ())
-            self.expected[name] = wanted
-            self.rows[name] += rows
-            shown, ledger = self._observe(name, wanted)
+            rows = [*told, *scene.rows.get(name, ())]
+            shown, ledger = self._observe(name, wanted, rows)
             self._hold(f"{scene.play}: {name}", wanted, shown)
-            self._hold(f"{scene.play}: ledger of {name}", self.rows[name], ledger)
-            if wanted != before or rows:
-                self._print(name, before, shown, ledger[len(self.rows[name]) - len(rows) :])
+            self._hold(f"{scene.play}: ledger of {name}", rows[len(told) :], ledger[len(told) :])
+            self._hold(f"{scene.play}: earlier rows of {name}", told, ledger[: len(told)])
+            # From here on by what is there, so that one fault is told once.
+            self.expected[name], self.rows[name] = shown, ledger
+            if shown != before or ledger != told:
+                self._print(name, before, shown, ledger[len(told) :])
 
-    def _observe(self, name: Name, wanted: Numbers) -> tuple[Numbers, list[Row]]:
+    def _observe(self, name: Name, wanted: Numbers, rows: list[Row]) -> tuple[Numbers, list[Row]]:
         """Return what Ladder shows, waiting a little for what is wanted, as somebody at the page would."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             shown, ledger = self._numbers(name), self._ledger(name)
-            if (shown, ledger) == (wanted, self.rows[name]) or time.monotonic() > deadline:
+            if (shown, ledger) == (wanted, rows) or time.monotonic() > deadline:
                 return shown, ledger
             time.sleep(0.05)
 

@@ -23,7 +23,10 @@ from mapping.tally import Tally, Turned, by_key_result, sweep
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What one operation did to one key result."""
+    """What one operation did to one key result.
+
+    It comes for every key result that moved, flags included, and for each of which the issue is a counted unit.
+    """
 
     key_result: KeyResultId
     issue: IssueId | None

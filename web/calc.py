@@ -21,7 +21,7 @@ from mapping.display import percent, points, rational, raw_percent
 from mapping.drift import Drift, Silence, drift_of_counts, drift_of_shares
 from mapping.forest import Issue, IssueId
 from mapping.issue_class import IssueClass
-from mapping.metric import checkpoints, maintain, metric
+from mapping.metric import checkpoints, clamp, maintain, metric
 from mapping.overlay import Side, SprintItem, alignment, overlay
 from mapping.pace import band, elapsed, pace, second_opinion
 from mapping.progress import ONE, ZERO, Options, SizeBy, Unestimated, work_progress
@@ -95,9 +95,7 @@ def paced(case: Case) -> Result:
     if "date" in case:
         passed = elapsed(_day(case, "start"), _day(case, "end"), _day(case, "date"))
     else:
-        passed = _number(case, "elapsed")
-        if not 0 <= passed <= 1:
-            raise CaseError("elapsed must be between 0 and 1")
+        passed = clamp(_number(case, "elapsed"))
     judged = pace(_maybe(case, "progress"), passed)
     if "values" in case:
         pairs = [_pair(value, "a value") for value in _list(case, "values")]

@@ -52,7 +52,7 @@ def issue_snapshot(connection: Connection, issue: object) -> IssueSnapshot:
     issue_type = optional_mapping(fields.get("issuetype"), "issuetype")
     parent = optional_mapping(fields.get("parent"), "parent")
     assignee = optional_mapping(fields.get("assignee"), "assignee")
-    if not parent and settings.get("epic_link_field") and fields.get(settings["epic_link_field"]):
+    if not parent and fields.get(_setting(settings, "epic_link_field", "")):
         # The old field names the epic by its key, which may change; reading the issue gives the parent's id.
         raise Incomplete("epic named by key only")
     return IssueSnapshot(
@@ -87,8 +87,9 @@ def fields_to_read(settings: Mapping[str, Any]) -> list[str]:
 
 def estimate_fields(settings: Mapping[str, Any]) -> list[str]:
     """Return the fields that may hold an estimate: sites with both kinds of projects have two."""
-    chosen = settings.get("estimate_field") or []
-    return [chosen] if isinstance(chosen, str) else [name for name in chosen if isinstance(name, str)]
+    chosen = settings.get("estimate_field")
+    names = chosen if isinstance(chosen, list) else [chosen]
+    return [name for name in names if isinstance(name, str)]
 
 
 def issue_id(value: object) -> str:

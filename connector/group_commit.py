@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import queue
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
+
+GATHER_STEP_SECONDS = 0.0005
+GATHER_SECONDS = 0.01
 
 
 class NotCommitted(Exception):
@@ -33,9 +37,9 @@ class GroupCommit(Generic[Item]):
     """Hands batches of items to `write`, from one thread, in the order in which they came.
 
     `write` commits a whole batch and returns one answer per item; an exception among the answers fails that item
-    alone. While it waits for the disk, the next batch gathers by itself, so nobody is delayed on purpose, and the
-    busier it gets, the larger the batches. The thread is started by the first caller: threads do not survive a fork,
-    and servers fork after the core is built.
+    alone. A batch is closed once nobody has joined it for half a millisecond: a commit costs as much as several
+    requests, so the busier it gets, the larger the batches must be. The thread is started by the first caller, because
+    threads do not survive a fork and servers fork after the core is built.
     """
 
     def __init__(
@@ -48,9 +52,11 @@ class GroupCommit(Generic[Item]):
     ) -> None:
         """Allow `capacity` waiting callers, `batch` items a commit, and `patience` seconds of waiting each."""
         self._write = write
+        self._capacity = capacity
         self._batch = batch
         self._patience = patience
-        self._queue: queue.Queue[_Ticket[Item] | None] = queue.Queue(capacity)
+        self._waiting: deque[_Ticket[Item]] = deque()
+        self._called = threading.Event()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self._closed = False
@@ -61,11 +67,12 @@ class GroupCommit(Generic[Item]):
             self._start()
         if self._closed:
             raise NotCommitted("shutting down")
+        if len(self._waiting) >= self._capacity:
+            raise NotCommitted("too many writes are waiting")
         ticket = _Ticket(item)
-        try:
-            self._queue.put_nowait(ticket)
-        except queue.Full:
-            raise NotCommitted("too many writes are waiting") from None
+        self._waiting.append(ticket)
+        if not self._called.is_set():
+            self._called.set()
         if not ticket.answered.acquire(timeout=self._patience):
             raise NotCommitted("the database does not answer")
         if ticket.error is not None:
@@ -77,8 +84,8 @@ class GroupCommit(Generic[Item]):
         with self._starting:
             self._closed = True
             thread = self._thread
+        self._called.set()
         if thread is not None and thread.is_alive():
-            self._queue.put(None)
             thread.join(timeout)
 
     def _start(self) -> None:
@@ -88,21 +95,20 @@ class GroupCommit(Generic[Item]):
                 self._thread.start()
 
     def _run(self) -> None:
-        while (first := self._queue.get()) is not None:
-            tickets = [first]
-            stop = False
-            while len(tickets) < self._batch and not stop:
-                try:
-                    ticket = self._queue.get_nowait()
-                except queue.Empty:
-                    break
-                if ticket is None:
-                    stop = True
-                else:
-                    tickets.append(ticket)
-            self._commit(tickets)
-            if stop:
-                break
+        while not self._closed:
+            self._called.wait()
+            self._called.clear()
+            while self._waiting:
+                self._gather()
+                self._commit([self._waiting.popleft() for _ in range(min(len(self._waiting), self._batch))])
+
+    def _gather(self) -> None:
+        """Wait while others keep joining, but not for long."""
+        until = time.monotonic() + GATHER_SECONDS
+        gathered = 0
+        while gathered < len(self._waiting) < self._batch and time.monotonic() < until:
+            gathered = len(self._waiting)
+            time.sleep(GATHER_STEP_SECONDS)
 
     def _commit(self, tickets: Sequence[_Ticket[Item]]) -> None:
         try:

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import delete, func, select, update
@@ -24,6 +25,14 @@ from connector.telemetry import APPLIED, DELIVERIES, LAG
 LEASE = timedelta(seconds=30)
 # A delivery that keeps failing for reasons of our own is set aside after so many tries (about an hour and a half).
 TRIES = 8
+
+# Written out, not built for each batch: this is what accepting spends its time on.
+SQLITE_INSERT = (
+    f"INSERT INTO {InboxEntry.__tablename__} "
+    "(connection_id, delivery_key, kind, body, received_at, due_at, state, attempts) VALUES"
+)
+SQLITE_ROW = "(?, ?, ?, ?, ?, ?, 'waiting', 0)"
+IF_NEW = "ON CONFLICT (connection_id, delivery_key) DO NOTHING"
 
 
 class InboxUnavailable(Exception):
@@ -56,12 +65,6 @@ class Inbox:
         self._group = GroupCommit(self._store_batch) if database.is_sqlite else None
         to_database = UtcDateTime().dialect_impl(database.engine.dialect).bind_processor(database.engine.dialect)
         self._moment: Callable[[datetime], Any] = to_database or (lambda moment: moment)
-        # Written out, not built per row: this statement is what the throughput of accepting consists of.
-        columns = "connection_id, delivery_key, kind, body, received_at, state, due_at, attempts"
-        self._insert_sqlite = (
-            f"INSERT INTO {InboxEntry.__tablename__} ({columns}) VALUES (?, ?, ?, ?, ?, 'waiting', ?, 0) "  # noqa: S608 - no input in it
-            "ON CONFLICT (connection_id, delivery_key) DO NOTHING"
-        )
 
     def subscribe(self, listener: Callable[[], None]) -> None:
         """Call `listener` after every new delivery; it must return at once and never raise."""
@@ -200,18 +203,38 @@ class Inbox:
             return stored.first() is not None
 
     def _store_batch(self, deliveries: Sequence[Delivery]) -> list[bool | Exception]:
+        """Store all in one statement; only if that brings something up (a repeated delivery) go one by one.
+
+        Every call into SQLite lets go of the interpreter lock, and waits for it again behind the very requests that
+        wait for this commit, so the calls are kept few.
+        """
         with self._database.write_connection() as connection:
             cursor = connection.connection.cursor()
-            answers: list[bool | Exception] = []
-            for one in deliveries:
-                moment = self._moment(one.received_at)
-                row = (one.connection_id, one.delivery_key, one.kind, one.body, moment, moment)
-                try:
-                    cursor.execute(self._insert_sqlite, row)
-                    answers.append(cursor.rowcount > 0)
-                except sqlite3.IntegrityError as error:  # its connection was removed; the others' deliveries are fine
-                    answers.append(error)
-            return answers
+            rows = [self._row(one) for one in deliveries]
+            values = ", ".join([SQLITE_ROW] * len(rows))
+            try:
+                cursor.execute(f"{SQLITE_INSERT} {values} {IF_NEW}", list(chain.from_iterable(rows)))
+                if cursor.rowcount == len(rows):
+                    return [True] * len(rows)
+            except sqlite3.IntegrityError:  # one's connection was removed; nothing of the statement took effect
+                pass
+            else:
+                # Which of them were new? Take them back and see.
+                cursor.execute("ROLLBACK")
+                cursor.execute("BEGIN IMMEDIATE")
+            return [self._store_row(cursor, row) for row in rows]
+
+    @staticmethod
+    def _store_row(cursor: Any, row: tuple[Any, ...]) -> bool | Exception:
+        try:
+            cursor.execute(f"{SQLITE_INSERT} {SQLITE_ROW} {IF_NEW}", row)
+        except sqlite3.IntegrityError as error:
+            return error
+        return bool(cursor.rowcount > 0)
+
+    def _row(self, one: Delivery) -> tuple[Any, ...]:
+        moment = self._moment(one.received_at)
+        return (one.connection_id, one.delivery_key, one.kind, one.body, moment, moment)
 
 
 def take(session: Session, entry: InboxEntry) -> bool:

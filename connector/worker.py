@@ -181,7 +181,7 @@ class Worker:
         try:
             with core.database.writing() as session:
                 until = time.monotonic() + TRANSACTION_SECONDS
-                for current in entries:  # noqa: B007 - read below, when this loop is broken off
+                for current in entries:
                     try:
                         with session.begin_nested():
                             if inbox_module.take(session, current):

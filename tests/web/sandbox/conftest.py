@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import requests
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.shared_refs import refs
 from tests.web.sandbox.fake_ladder import FakeLadder
@@ -115,3 +116,27 @@ def openapi() -> dict[str, Any]:
     platform = json.loads((folder / "jira-platform-v3.2026-04-20.json").read_text())
     software = json.loads((folder / "jira-software-agile.2026-05-28.json").read_text())
     return {"platform": platform, "software": software}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A real Chromium, or a skip that says so."""
+    if not CHROMIUM.exists():
+        pytest.skip(f"no Chromium at {CHROMIUM}")
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=str(CHROMIUM), args=CHROMIUM_ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, served: SiteServer) -> Iterator[Page]:
+    """A page on the served site that fails the test on a script error."""
+    context = browser.new_context(base_url=served.url, viewport={"width": 1280, "height": 900}, color_scheme="light")
+    page = context.new_page()
+    page.set_default_timeout(5000)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    context.close()
+    assert not errors

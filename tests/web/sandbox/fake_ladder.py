@@ -19,7 +19,7 @@ PANEL = """<!doctype html><html lang="en"><head><title>Panel</title>
 <p id="event"></p><div id="room"></div><script>
 AP.theming.initializeTheming();
 AP.context.getToken(value => {{ token.textContent = value; }});
-AP.context.getContext().then(value => {{ context.textContent = JSON.stringify(value); }});
+AP.context.getContext().then(value => {{ context.textContent = JSON.stringify(value); }}, () => 0);
 AP.user.getCurrentUser(value => {{ person.textContent = value.atlassianAccountId; }});
 flag.onclick = () => AP.flag.create({{title: "Linked", body: "to <b>Activation</b>", type: "success"}});
 go.onclick = () => AP.navigator.go("issue", {{issueKey: "ATL-1"}});

@@ -39,6 +39,8 @@
         reject(new Error("This page is not inside the stand-in Jira site."));
       }
     });
+    // Who gave a callback does not look at the promise: its refusal must not surface as a script error.
+    answer.catch(() => undefined);
     if (typeof callback === "function") answer.then(callback, () => undefined);
     return answer;
   }

@@ -96,9 +96,8 @@ def _because(kin: str, times: int, example: str, issue_type: str) -> str:
     if kin == "parent":
         return f"because its {issue_type.lower() or 'parent'} {example} does"
     if times == 1:
-        return f"because {example} does, {'which hangs below it' if kin == 'child' else 'in the same place'}"
-    what = "issues below it" if kin == "child" else "of its siblings"
-    return f"because {times} {what} do"
+        return f"because {example} below it does" if kin == "child" else f"because its sibling {example} does"
+    return f"because {times} issues below it do" if kin == "child" else f"because {times} of its siblings do"
 
 
 def _by_words(session: Session, workspace_id: str, issue: Issue) -> Sequence[Suggestion]:

@@ -34,7 +34,7 @@ from jira_app.panel_framing import any_site, asset, fragment, framed
 from jira_app.panel_view import Found, View, build_view, cause_row, where_of
 from jira_app.refusal import TokenRefused
 
-WEIGHT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?|[0-9]{1,9}/[1-9][0-9]{0,8}")
+WEIGHT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 ROWS_SHOWN = 6
 FOUND_AT_MOST = 20
 LONGEST_SEARCH = 200

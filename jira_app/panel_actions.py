@@ -20,7 +20,7 @@ from connector.models import BusinessAsUsual, Connection, Issue, KeyResult, Link
 from connector.scorecard import Scorecard
 from connector.vault import SealBroken
 from connector.wording import CATEGORY_WORDS, decimal
-from jira_app.panel_view import change_words
+from jira_app.panel_view import ARROW, change_words
 
 # The person sees ten seconds; the rest is for the way there on a slow line.
 UNDO_WITHIN = timedelta(seconds=20)
@@ -102,7 +102,7 @@ def weigh(core: Core, actor: Actor, link_id: str, weight: Fraction) -> Done:
         before = _card_in(session, core, actor, key_result_id)
         set_weight(session, actor.workspace_id, link_id, weight, actor=actor.account_id, now=core.clock())
         after = _card_in(session, core, actor, key_result_id)
-    words = f"Weight {decimal(was, 4)} → {decimal(weight, 4)}. {change_words(before, after)}"
+    words = f"Weight {decimal(was, 4)}{ARROW}{decimal(weight, 4)}. {change_words(before, after)}"
     return Done(words, {"do": "weigh", "link": link_id, "weight": str(was)}, f"set-{link_id}")
 
 

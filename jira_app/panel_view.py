@@ -17,6 +17,14 @@ from connector.suggestions import Suggestion
 from connector.wording import CAUSE_WORDS, NO_BREAK, decimal, measured, percent, points
 from jira_app.panel_rights import Rights
 from mapping import display
+from mapping.ledger import Cause, Entry, Number
+from mapping.narration import in_words
+
+# Causes whose rise or fall is told in colour: something was delivered, or measured. A rise because work was taken out
+# is no delivery and does not look like one.
+DELIVERED = frozenset({"completed", "reopened", "started", "measured", "corrected"})
+
+ARROW = f"{NO_BREAK}→{NO_BREAK}"
 
 State = Literal["not_set_up", "unlinked", "linked", "not_goal_work", "gone"]
 
@@ -218,12 +226,14 @@ class CauseRow:
     issue_key: str = ""
     issue_title: str = ""
     issue_url: str = ""
+    delivered: bool = False
 
 
 def cause_row(row: LedgerEntry) -> CauseRow:
     """Put one ledger row into words; where a null is on either side no delta is claimed."""
     issue = row.issue
-    words = CAUSE_WORDS.get(row.cause, row.cause.replace("_", " "))
+    told = in_words(_entry(row)).partition(": ")[2]
+    words = told if told.startswith("last ") else CAUSE_WORDS.get(row.cause, row.cause.replace("_", " "))
     return CauseRow(
         number=row.number,
         delta=row.delta,
@@ -233,6 +243,23 @@ def cause_row(row: LedgerEntry) -> CauseRow:
         issue_key=issue.key if issue is not None else "",
         issue_title=issue.title if issue is not None else "",
         issue_url=safe_address(issue.url) if issue is not None else "",
+        delivered=row.cause in DELIVERED,
+    )
+
+
+def _entry(row: LedgerEntry) -> Entry:
+    none = Fraction(0)
+    return Entry(
+        key_result=row.key_result_id,
+        number=Number(row.number),
+        cause=Cause(row.cause),
+        issue=row.issue_id,
+        num_before=row.numerator_before or none,
+        den_before=row.denominator_before or none,
+        num_after=row.numerator_after or none,
+        den_after=row.denominator_after or none,
+        happened_at=row.happened_at,
+        learned_at=row.learned_at,
     )
 
 
@@ -270,7 +297,9 @@ def _moved(name: str, before: WorkNumber | OutcomeNumber, after: WorkNumber | Ou
     was, now = percent(before.display), percent(after.display)
     if after.progress is None:
         return (
-            f"{name}: nothing counted." if before.progress is None else f"{name} {was} → –: nothing counted any more."
+            f"{name}: nothing counted."
+            if before.progress is None
+            else f"{name} {was}{ARROW}–: nothing counted any more."
         )
     if before.progress is None:
         return f"{name} is now {now}."
@@ -278,4 +307,4 @@ def _moved(name: str, before: WorkNumber | OutcomeNumber, after: WorkNumber | Ou
         return f"{name} stays at {now}."
     if was == now:
         return f"{name} {points(after.progress - before.progress)}, still {now}."
-    return f"{name} {was} → {now}."
+    return f"{name} {was}{ARROW}{now}."

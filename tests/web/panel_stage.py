@@ -51,6 +51,7 @@ class PanelStage:
     site: JiraSite
     core: Core
     ladder: str
+    app: Any = field(repr=False)
     workspace_id: str = ""
     key_results: dict[str, str] = field(default_factory=dict)
 
@@ -197,7 +198,7 @@ def panel_stage(folder: Path, *, with_goals: bool = True, clock: Any = None) -> 
             thread.start()
             worker.start()
             site.install(ladder)
-            stage = PanelStage(site, core, ladder)
+            stage = PanelStage(site, core, ladder, server.app)
             with core.database.reading() as session:
                 stage.workspace_id = session.scalars(select(Workspace)).one().id
             if with_goals:

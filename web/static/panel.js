@@ -259,8 +259,10 @@
     el("notice-undo").hidden = !undo;
     el("notice-undo").dataset.undo = undo;
     notice.hidden = false;
-    const lowest = Math.max(8, document.documentElement.scrollHeight - notice.offsetHeight - 8);
-    notice.style.top = `${Math.min(Math.max(8, near), lowest)}px`;
+    // Over words, not over controls: the next thing to press must not be covered for ten seconds.
+    const tops = [...panel.querySelectorAll(".chain, .lead, .empty")].map((words) => words.getBoundingClientRect().top + window.scrollY);
+    tops.sort((one, other) => Math.abs(one - near) - Math.abs(other - near));
+    notice.style.top = `${Math.max(4, (tops[0] || 8) - 4)}px`;
     if (!bad) {
       void notice.offsetWidth; // restarts the running-out line
       notice.classList.add("notice-timed");
@@ -510,8 +512,8 @@
     const form = event.target;
     const field = form.elements.weight;
     const value = field.value.trim();
-    if (!/^(\d+([.,]\d+)?|\d+\/[1-9]\d*)$/.test(value) || /^[0.,]+$/.test(value)) {
-      el(field.getAttribute("aria-describedby")).textContent = "Weight is a number above 0, such as 2 or 0.5.";
+    if (!/^\d+([.,]\d+)?$/.test(value)) {
+      el(field.getAttribute("aria-describedby")).textContent = "Weight is a number from 0 to 1000, such as 2 or 0.5.";
       field.focus();
       return;
     }

@@ -15,6 +15,7 @@ from typing import Literal, Protocol
 MarkerKind = Literal["scope", "target", "check_in"]
 
 LABEL_GAP = 15  # px between two direct labels, so that neither covers the other
+TICK_GAP = 48  # px between two days on the axis, for the same reason
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -105,8 +106,11 @@ def draw(
 ) -> Drawing:
     """Lay out a chart over [starts_on, ends_on], both included; readings outside of it are left out."""
     narrow = width < 600
-    box = Box(left=38.0, top=14.0, right=width - (58.0 if narrow else 112.0), bottom=height - 54.0)
     span = (ends_on - starts_on).days + 1
+    # Late in a cycle the lines' names need room beyond the plot; before that they stand inside of it.
+    late = 10 * ((today - starts_on).days + 1) > 8 * span
+    margin = (52.0 if narrow else 112.0) if late else 16.0
+    box = Box(left=38.0, top=14.0, right=width - margin, bottom=height - 54.0)
     inside = [reading for reading in readings if starts_on <= reading.on <= ends_on]
 
     def x(day: date, *, at_end: bool = True) -> float:
@@ -189,7 +193,7 @@ def _labels(
         work_y = middle + LABEL_GAP / 2 if first_up else middle - LABEL_GAP / 2
 
     def label(point: tuple[float, float], y: float, name: str, said: str) -> Label:
-        near_end = point[0] > box.right - (60 if narrow else 110)
+        near_end = point[0] > box.right - (52 if narrow else 110)
         x = (box.right if near_end else point[0]) + 8
         return Label(round(x, 1), round(y + 4, 1), said if narrow else f"{name} {said}")
 
@@ -200,17 +204,22 @@ def _labels(
 
 
 def _ticks(starts_on: date, ends_on: date, place: Place, box: Box, narrow: bool) -> list[Label]:
+    """Name the first day and the first of each month, as many as there is room for."""
     days = [starts_on]
     day = (starts_on.replace(day=1) + timedelta(days=32)).replace(day=1)
     while day <= ends_on:
         days.append(day)
         day = (day + timedelta(days=32)).replace(day=1)
-    step = max(1, -(-len(days) // (4 if narrow else 12)))
+    gap = TICK_GAP * (1 if narrow else 1.5)
     ticks: list[Label] = []
-    for index, day in enumerate(days):
-        if index % step:
-            continue
-        ticks.append(Label(place(day, at_end=False), box.bottom + 36, f"{day.day} {MONTHS[day.month - 1]}"))
+    for day in days:
+        x = place(day, at_end=False)
+        if ticks and x - ticks[-1].x < gap:
+            if len(ticks) > 1 or day.day != 1:
+                continue
+            ticks.pop()  # the first of the month says more than an odd first day right before it
+        anchor = "start" if x < box.left + 20 else "end" if x > box.right - 20 else "middle"
+        ticks.append(Label(x, box.bottom + 36, f"{day.day} {MONTHS[day.month - 1]}", anchor))
     return ticks
 
 

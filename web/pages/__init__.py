@@ -19,7 +19,7 @@ from web.pages import (
     sign_in,
     team_forms,
 )
-from web.pages.site import blueprint
+from web.pages.site import blueprint, page_or_problem
 from web.pages.words import FILTERS
 
 __all__ = [
@@ -43,3 +43,4 @@ def register(app: Flask, core: Core) -> None:
     """Serve the pages from `app`."""
     app.jinja_env.filters.update(FILTERS)
     app.register_blueprint(blueprint)
+    app.register_error_handler(404, page_or_problem)

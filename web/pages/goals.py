@@ -142,4 +142,5 @@ def _first_steps(session: Session) -> FirstSteps:
             (Connection, ()),
         )
     ]
-    return FirstSteps(*session.execute(select(*has)).one().tuple())
+    found: Sequence[bool] = session.execute(select(*has)).one()
+    return FirstSteps(*found)

@@ -46,10 +46,10 @@ ALIASES = {"band": "band_low", "query": "query_text", "drivers": "driver_id"}
 @needs("member")
 def new_key_result(objective_id: str) -> Response:
     """Make a key result of an objective."""
-    with core().database.reading() as session:
-        objective = use_cases.find(session, Objective, workspace().id, objective_id)
     if request.method == "GET":
-        return _form(_blank(objective), objective.id, None)
+        with core().database.reading() as session:
+            blank = _blank(use_cases.find(session, Objective, workspace().id, objective_id))
+        return _form(blank, objective_id, None)
     entry = Entry.sent(request.form)
     entry.aliases = ALIASES
     given = _read(entry)
@@ -139,7 +139,7 @@ def _form(entry: Entry, objective_id: str, found: KeyResult | None, status: int 
         unestimated=UNESTIMATED,
         aggregates=AGGREGATES,
         sites=sites,
-        findings=findings_for("key_result", entry.get("title"), cycle) if found else [],
+        findings=findings_for("key_result", entry, cycle),
         back=back,
         status=status,
     )

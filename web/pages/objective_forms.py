@@ -111,7 +111,7 @@ def _form(entry: Entry, objective: Objective | None, status: int = 200) -> Respo
         teams=[(team.id, f"{team.name} ({team.level})") for team in all_teams()],
         people=[(one.id, one.name) for one in people],
         parents=parents,
-        findings=findings_for("objective", entry.get("title"), cycle),
+        findings=findings_for("objective", entry, cycle),
         back=url_for("pages.cycle_goals", cycle_id=objective.cycle_id) if objective else url_for("pages.goals"),
         status=status,
     )

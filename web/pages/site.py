@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
+from sqlalchemy.exc import InterfaceError, OperationalError
+from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from connector import wording
 from connector.errors import NotFound
+from connector.telemetry import logger
 from web.pages import guard, words
-from web.pages.visit import write_visit
+from web.pages.visit import read_visit, write_visit
+from web.problems import of_http_error, wants_problem
 
 blueprint = Blueprint("pages", __name__)
 
@@ -113,6 +117,36 @@ def _forbidden(error: Exception) -> Response:
     return page("pages/trouble.html", status=403, title="This is for others to do", words=FORBIDDEN)
 
 
+@blueprint.errorhandler(OperationalError)
+@blueprint.errorhandler(InterfaceError)
+def _no_database(error: Exception) -> Response:
+    logger.warning("database_unavailable", error=type(error).__name__)
+    response = page("pages/trouble.html", status=503, title="Ladder can't reach its database", words=NO_DATABASE)
+    response.headers["Retry-After"] = "5"
+    return response
+
+
+@blueprint.errorhandler(500)
+def _broken(_error: Exception) -> Response:
+    return page("pages/trouble.html", status=500, title="Something went wrong here", words=BROKEN)
+
+
+@blueprint.errorhandler(413)
+def _too_large(_error: Exception) -> Response:
+    return page("pages/trouble.html", status=413, title="That is too much text", words=TOO_LARGE)
+
+
+def page_or_problem(error: HTTPException) -> AnyResponse:
+    """Answer an address that nothing is served at: a page for people, a problem for programs."""
+    if wants_problem() or not request.path.isprintable():
+        return of_http_error(error)
+    g.visit = read_visit(guard.core(), request)
+    return page("pages/trouble.html", status=error.code or 404, title="Nothing here", words=MISSING)
+
+
+NO_DATABASE = "Nothing is lost: what trackers send is sent again. Try again in a moment."
+BROKEN = "It is in the log. Go back and try again; nothing was changed."
+TOO_LARGE = "Nothing was saved. Go back: what you typed is still there; shorten it and send it again."
 MISSING = "It was removed, or the address is not quite right. Goals are never deleted while history hangs on them."
 FORGED = (
     "This form was not sent from a page of this sign-in, so nothing was changed. "

@@ -73,7 +73,7 @@ def plant(objectives: Sequence[Objective], cards: Mapping[str, Scorecard], cycle
                 objective=objective,
                 key_result=key_result,
                 card=cards[key_result.id],
-                gaps=gaps_of(key_result, cards[key_result.id]),
+                gaps=gaps_of(key_result),
             )
             for key_result in objective.key_results
         ]
@@ -81,16 +81,10 @@ def plant(objectives: Sequence[Objective], cards: Mapping[str, Scorecard], cycle
     return rows
 
 
-def gaps_of(key_result: KeyResult, card: Scorecard) -> list[str]:
-    """Say what a key result lacks. What a bar says already ("not measured") is not repeated."""
-    gaps = []
-    if key_result.kind in ("metric", "query_metric", "issue_delta") and (
-        key_result.baseline is None or key_result.target is None
-    ):
-        gaps.append("no baseline and target")
-    if card.work.denominator is None and key_result.kind not in ("maintain", "milestone"):
-        gaps.append("no work linked")
-    return gaps
+def gaps_of(key_result: KeyResult) -> list[str]:
+    """Say what a key result lacks beyond what its bars say already ("not measured yet", "no linked work")."""
+    measured = key_result.kind in ("metric", "query_metric", "issue_delta")
+    return ["no from and to"] if measured and None in (key_result.baseline, key_result.target) else []
 
 
 def sift(rows: Sequence[Row], *, text: str = "", team_id: str = "", status: str = "") -> list[Row]:

@@ -89,7 +89,10 @@ def plain_number(value: Fraction | None, places: int = 20) -> str:
 
 def exact(text: str | None) -> Fraction | None:
     """Read a number as the ledger's details keep it ("57/2"); None for none."""
-    return Fraction(text) if text else None
+    try:
+        return Fraction(text) if text else None
+    except ValueError:
+        return None
 
 
 def web_address(url: str | None) -> str | None:

@@ -276,7 +276,7 @@
       End: () => goTo(seen.at(-1)),
       ArrowRight: () => expanded === "false" ? fold(row, false) : goTo(seen[at + 1]?.dataset.parent === row.dataset.key ? seen[at + 1] : null),
       ArrowLeft: () => expanded === "true" ? fold(row, true) : goTo(rows().find((other) => other.dataset.key === row.dataset.parent)),
-      Enter: () => row.querySelector("a")?.click(),
+      Enter: () => expanded ? fold(row, expanded === "true") : row.querySelector("a")?.click(),
     };
     if (steps[event.key]) { event.preventDefault(); steps[event.key](); }
   });
@@ -292,10 +292,10 @@
       });
       if (!answer.ok) return;
       const { findings } = await answer.json();
-      box.replaceChildren(...findings.map(({ message, fix }) => {
+      box.replaceChildren(...findings.map(({ rule, fix }) => {
         const line = document.createElement("p");
         line.className = "finding";
-        line.append(Object.assign(document.createElement("b"), { textContent: message }), ` ${fix}`);
+        line.append(Object.assign(document.createElement("b"), { textContent: `${rule}.` }), ` ${fix}`);
         return line;
       }));
     } catch { /* advice only: the form works without it */ }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from flask import Flask
+from flask import Flask, url_for
 from flask.testing import FlaskClient
 
 from connector.core import Core
@@ -33,11 +35,17 @@ def test_alive_answers_without_a_database(client: FlaskClient) -> None:
 
 
 def test_files_are_served_with_their_type_and_may_be_kept(client: FlaskClient) -> None:
-    answer = client.get("/static/tokens.css")
-    assert answer.status_code == 200
-    assert answer.mimetype == "text/css"
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
-    assert "max-age" in answer.headers["Cache-Control"]
+    with client.get("/static/tokens.css") as answer:
+        assert answer.status_code == 200
+        assert answer.mimetype == "text/css"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert "max-age" in answer.headers["Cache-Control"]
+
+
+def test_the_address_of_a_file_changes_with_its_content(app: Flask) -> None:
+    with app.test_request_context():
+        address = url_for("static", filename="tokens.css")
+    assert re.fullmatch(r"/static/tokens\.css\?v=[0-9a-f]{12}", address)
 
 
 @pytest.mark.parametrize("path", ["/static/../app.py", "/static/%2e%2e/app.py", "/static/..%2fapp.py"])

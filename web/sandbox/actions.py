@@ -158,7 +158,7 @@ def site_control(site: JiraSite, name: str, body: dict[str, Any]) -> None:
         case "hurry":
             webhooks.hurry()
         case "again":
-            webhooks.deliver(next(one for one in webhooks.log if one.identifier == body["identifier"]))
+            webhooks.deliver(next(one for one in list(webhooks.log) if one.identifier == body["identifier"]))
         case "freeze":
             site.freeze_updated = not site.freeze_updated
         case "rest":

@@ -154,7 +154,9 @@ class WebhookDeliveries:
     def failed(self) -> list[Delivery]:
         """Deliveries that were lost or given up in the last 72 hours, oldest first."""
         horizon = self._site.now() - FAILED_KEPT
-        ended = [one for one in self.log if one.state in ("failed", "lost") and one.ended and one.ended >= horizon]
+        ended = [
+            one for one in list(self.log) if one.state in ("failed", "lost") and one.ended and one.ended >= horizon
+        ]
         return sorted(ended, key=lambda one: one.ended or horizon)
 
     def publish(
@@ -211,12 +213,19 @@ class WebhookDeliveries:
                 self._changed.wait(left)
 
     def stop(self) -> None:
-        """End the sending thread; what waits stays unsent."""
+        """End the sending thread; what waits stays unsent until `start`."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
         for thread in self._threads:
             thread.join(timeout=self.time_out)
+        self._threads.clear()
+
+    def start(self) -> None:
+        """Send again after `stop`."""
+        with self._changed:
+            self._stopped = False
+            self._employ()
 
     def _delivery(
         self, url: str, payload: Mapping[str, Any], subject: str | None, flow: str, trace: str | None
@@ -237,11 +246,14 @@ class WebhookDeliveries:
             if self._to_duplicate:
                 self._to_duplicate -= 1
                 self._queue.append(_Entry(0.0, delivery))
-            while len(self._threads) < self._workers and not self._stopped:
-                thread = threading.Thread(target=self._run, name="stand-in-webhooks", daemon=True)
-                self._threads.append(thread)
-                thread.start()
+            self._employ()
             self._changed.notify_all()
+
+    def _employ(self) -> None:
+        while self._queue and len(self._threads) < self._workers and not self._stopped:
+            thread = threading.Thread(target=self._run, name="stand-in-webhooks", daemon=True)
+            self._threads.append(thread)
+            thread.start()
 
     def _run(self) -> None:
         while True:

@@ -74,14 +74,21 @@ class EventedSite(SiteState):
     ) -> Issue:
         issue.updated = moment or self.stamp()
         actor = self._actor(by)
-        self._publish(self._issue_event("jira:issue_updated", issue, actor, event_type, items), issue, actor)
+        body = self._issue_event("jira:issue_updated", issue, actor, issue.updated, event_type, items)
+        self._publish(body, issue, actor)
         return issue
 
     def _issue_event(
-        self, event: str, issue: Issue, actor: Person, event_type: str | None, items: list[Json] | None
+        self,
+        event: str,
+        issue: Issue,
+        actor: Person,
+        moment: datetime,
+        event_type: str | None = None,
+        items: list[Json] | None = None,
     ) -> Json:
         payloads = self.payloads
-        body: Json = {"timestamp": millis(self._last_stamp), "webhookEvent": event}
+        body: Json = {"timestamp": millis(moment), "webhookEvent": event}
         if event_type:
             body["issue_event_type_name"] = event_type
         body["user"] = payloads.person(actor, 2)

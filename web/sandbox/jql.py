@@ -125,7 +125,8 @@ class _Parser:
                 raise JqlError("Error in the JQL Query: expected 'BY' after 'ORDER'.")
             self.take()
             while True:
-                name = self.field()
+                # Sorting by id is not sorting by key: a moved issue shows the difference.
+                name = "id" if self.word() == "id" and self.take() else self.field()
                 descending = self.word() == "desc"
                 if self.word() in ("asc", "desc"):
                     self.take()

@@ -223,6 +223,8 @@ def _sort_key(site: EventedSite, issue: Issue, name: str) -> Any:
         case "key":
             prefix, _, number = issue.key.rpartition("-")
             return prefix, int(number)
+        case "id":
+            return int(issue.id)
         case "rank":
             return issue.rank
         case "updated" | "created":

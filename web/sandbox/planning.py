@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from . import changelog
 from .catalogue import SUBTASK_LINK
 from .events import EventedSite, millis
 from .payloads import Json
-from .records import Issue, IssueLink, LinkType, Person, Project, Sprint
+from .records import UNSET, Issue, IssueLink, LinkType, Person, Project, Sprint
 from .state import NotAllowedError
 
 
@@ -103,8 +103,32 @@ class PlannedSite(EventedSite):
             board = self.board_of(self.project(project))
             sprint = Sprint(self.next_id("sprint"), name, board.id, self.stamp(), goal=goal)
             self.sprints[sprint.id] = sprint
-            self._sprint_event("sprint_created", sprint, by)
+            self._sprint_event("sprint_created", sprint, sprint.created, by)
             return sprint
+
+    def edit_sprint(
+        self, sprint: int | str | Sprint, *, name: str = UNSET, goal: str = UNSET, by: str | None = None
+    ) -> Sprint:
+        """Rename a sprint or change its goal."""
+        with self.lock:
+            found = self.sprint(sprint)
+            found.name = found.name if name is UNSET else name
+            found.goal = found.goal if goal is UNSET else goal
+            self._sprint_event("sprint_updated", found, self.stamp(), by)
+            return found
+
+    def delete_sprint(self, sprint: int | str | Sprint, *, by: str | None = None) -> Sprint:
+        """Delete a future sprint; its issues go back into the backlog."""
+        with self.lock:
+            found = self.sprint(sprint)
+            if found.state != "future":
+                raise NotAllowedError(f"{found.name} is {found.state}.")
+            for issue in list(self.issues.values()):
+                if found.id in issue.sprint_ids:
+                    self._put_in_sprint(issue, None, by)
+            del self.sprints[found.id]
+            self._sprint_event("sprint_deleted", found, self.stamp(), by)
+            return found
 
     def start_sprint(self, sprint: int | str | Sprint, *, days: int = 14, by: str | None = None) -> Sprint:
         """Start a future sprint; it ends after `days` days."""
@@ -114,7 +138,7 @@ class PlannedSite(EventedSite):
                 raise NotAllowedError(f"{found.name} is {found.state}.")
             found.state, found.start = "active", self.stamp()
             found.end = found.start + timedelta(days=days)
-            self._sprint_event("sprint_started", found, by)
+            self._sprint_event("sprint_started", found, found.start, by)
             return found
 
     def close_sprint(
@@ -126,7 +150,7 @@ class PlannedSite(EventedSite):
             if found.state != "active":
                 raise NotAllowedError(f"{found.name} is {found.state}.")
             found.state, found.completed = "closed", self.stamp()
-            self._sprint_event("sprint_closed", found, by)
+            self._sprint_event("sprint_closed", found, found.completed, by)
             for issue in list(self.issues.values()):
                 if found.id in issue.sprint_ids and issue.status.category.key != "done":
                     target = self.sprint(move_open_to) if move_open_to is not None else None
@@ -146,9 +170,9 @@ class PlannedSite(EventedSite):
         issue.sprint_ids = [one.id for one in after]
         return self._updated(issue, [changelog.sprints(before, after)], by)
 
-    def _sprint_event(self, event: str, sprint: Sprint, by: str | None) -> None:
+    def _sprint_event(self, event: str, sprint: Sprint, moment: datetime, by: str | None) -> None:
         body = {
-            "timestamp": millis(self._last_stamp),
+            "timestamp": millis(moment),
             "webhookEvent": event,
             "sprint": self.payloads.sprint(sprint),
         }

@@ -38,6 +38,7 @@ class SiteServer:
 
     def start(self) -> SiteServer:
         self._thread.start()
+        self.site.webhooks.start()
         return self
 
     def stop(self) -> None:

@@ -161,7 +161,12 @@ class JiraSite(PlannedSite):
             self.issues[issue.id] = issue
             items = [changelog.status(None, issue.status), changelog.summary(None, summary)]
             body = self._issue_event(
-                "jira:issue_created", issue, actor, "issue_created", items if self.created_with_changelog else None
+                "jira:issue_created",
+                issue,
+                actor,
+                moment,
+                "issue_created",
+                items if self.created_with_changelog else None,
             )
             self._publish(body, issue, actor)
             if above is not None and kind.is_subtask:
@@ -333,8 +338,7 @@ class JiraSite(PlannedSite):
                     child.parent_id = None
             for link in self.links_of(issue):
                 self._remove_link(link, actor)
-            self.stamp()
-            body = self._issue_event("jira:issue_deleted", issue, actor, None, None)
+            body = self._issue_event("jira:issue_deleted", issue, actor, self.stamp())
             del self.issues[issue.id]
             self._publish(body, issue, actor)
             return issue

@@ -100,7 +100,7 @@ class SiteState:
     def sprint(self, id_or_name: int | str | Sprint) -> Sprint:
         if isinstance(id_or_name, Sprint):
             return id_or_name
-        for sprint in self.sprints.values():
+        for sprint in list(self.sprints.values()):
             if id_or_name == sprint.name or str(id_or_name) == str(sprint.id):
                 return sprint
         raise NotFoundError(f"sprint {id_or_name}")
@@ -139,13 +139,13 @@ class SiteState:
             return sorted((one for one in self.issues.values() if one.parent_id == issue.id), key=lambda one: one.rank)
 
     def links_of(self, issue: Issue) -> list[IssueLink]:
-        return [link for link in self.links.values() if issue.id in (link.source_id, link.destination_id)]
+        return [link for link in list(self.links.values()) if issue.id in (link.source_id, link.destination_id)]
 
     def board_of(self, project: Project) -> Board:
         return next(board for board in self.boards.values() if board.project_id == project.id)
 
     def sprints_of(self, board: Board) -> list[Sprint]:
-        return [sprint for sprint in self.sprints.values() if sprint.board_id == board.id]
+        return [sprint for sprint in list(self.sprints.values()) if sprint.board_id == board.id]
 
     def active_sprint(self, project: Project) -> Sprint | None:
         return next((one for one in self.sprints_of(self.board_of(project)) if one.state == "active"), None)

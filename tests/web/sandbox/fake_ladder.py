@@ -65,6 +65,7 @@ class FakeLadder:
         events = [
             *("jira:issue_created", "jira:issue_updated", "jira:issue_deleted", "issuelink_created"),
             *("issuelink_deleted", "sprint_created", "sprint_started", "sprint_closed", "issue_property_set"),
+            *("sprint_updated", "sprint_deleted"),
         ]
         descriptor = {
             "key": "ladder-test",

@@ -167,3 +167,13 @@ def test_two_changes_can_share_one_time_stamp(site: JiraSite, installed: FakeLad
     times = [(body["timestamp"], body["issue"]["fields"]["updated"]) for body in installed.events()]
     assert times[0] == times[1] == times[2]
     assert times[3] > times[2]
+
+
+def test_what_waited_while_the_site_was_stopped_is_sent_afterwards(site: JiraSite, installed: FakeLadder) -> None:
+    site.webhooks.stop()
+    site.create_issue("While stopped")
+    time.sleep(0.05)
+    assert not installed.events()
+    site.webhooks.start()
+    site.webhooks.flush()
+    assert len(installed.events()) == 1

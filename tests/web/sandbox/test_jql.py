@@ -51,6 +51,7 @@ def test_an_empty_field_fits_neither_equal_nor_unequal(site: JiraSite) -> None:
 def test_a_moved_issue_is_found_by_its_old_key_and_by_its_id(site: JiraSite) -> None:
     site.move("ATL-6", "OPS")
     assert keys(site, "key = ATL-6") == keys(site, "id = 10006") == ["OPS-3"]
+    assert keys(site, "id in (10005, 10006, 10007) ORDER BY id ASC") == ["ATL-5", "OPS-3", "ATL-7"]
 
 
 def test_dates_are_minutes_in_the_zone_of_the_site() -> None:

@@ -242,3 +242,28 @@ def test_an_issue_property_does_not_touch_updated(site: JiraSite, installed: Fak
     assert last_event(site, installed)["webhookEvent"] == "issue_property_set"
     assert site.delete_property("ATL-3", "ladder") is True
     assert site.delete_property("ATL-3", "ladder") is False
+
+
+def test_a_sprint_can_be_renamed_and_deleted(site: JiraSite, installed: FakeLadder) -> None:
+    site.edit_sprint("Sprint 43", name="Sprint 44")
+    body = last_event(site, installed)
+    assert (body["webhookEvent"], body["sprint"]["name"]) == ("sprint_updated", "Sprint 44")
+    site.delete_sprint("Sprint 44")
+    body = last_event(site, installed)
+    assert (body["webhookEvent"], body["sprint"]["id"]) == ("sprint_deleted", 2)
+    assert site.issue("ATL-5").sprint_ids == []
+    with pytest.raises(NotAllowedError):
+        site.delete_sprint("Sprint 42")
+
+
+def test_the_time_stamp_of_an_event_is_the_time_of_its_change(site: JiraSite, installed: FakeLadder) -> None:
+    def millis(moment: datetime | None) -> int:
+        assert moment is not None
+        return round(moment.timestamp() * 1000)
+
+    issue = site.create_issue("New")
+    assert last_event(site, installed)["timestamp"] == millis(issue.created)
+    site.edit(issue, summary="Newer")
+    assert last_event(site, installed)["timestamp"] == millis(issue.updated)
+    sprint = site.create_sprint("Sprint 44")
+    assert last_event(site, installed)["timestamp"] == millis(sprint.created)

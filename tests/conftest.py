@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 from connector.core import Core, build_core
 from connector.models import Base
 from connector.settings import PREFIX, Settings, load_settings
+from tests.postgres import clock, either_settings, postgres, toy_core  # noqa: F401 - fixtures for every test
 from web.app import create_app
 
 SKIPPED = pytest.StashKey[list[str]]()

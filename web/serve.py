@@ -7,11 +7,11 @@ bodies before reading them, and lets requests under way finish when it is asked 
 from __future__ import annotations
 
 import functools
-import logging
 import multiprocessing
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -20,6 +20,7 @@ from typing import Any
 
 from granian.constants import Interfaces
 from granian.http import HTTP1Settings
+from granian.log import LogLevels
 from granian.server import Server
 
 from connector import migrate, telemetry
@@ -69,7 +70,7 @@ def serve(
         websockets=False,
         respawn_failed_workers=True,
         workers_kill_timeout=DRAIN_SECONDS,
-        process_name=None,
+        log_level=LogLevels.error,
         log_dictconfig={"version": 1, "disable_existing_loggers": False, "handlers": {}, "loggers": {}},
     )
     load = functools.partial(_load, settings, with_worker, access_log)
@@ -86,6 +87,8 @@ def _claim_address(host: str, port: int) -> None:
 
 def _load(settings: Settings, with_worker: bool, access_log: bool) -> WsgiApp:
     """Build everything, in the process that will serve it."""
+    # Forked, we inherit the parent's handler, which would swallow a TERM that comes before granian sets its own.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     from web.app import create_app
 
     telemetry.configure(settings.log_format)
@@ -147,6 +150,3 @@ def _logged(app: WsgiApp) -> WsgiApp:
         return answer
 
     return logged
-
-
-logging.getLogger("granian.access").disabled = True

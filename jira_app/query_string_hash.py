@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, unquote_plus, urlsplit
+from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
 # Names that servers give the request target as it came over the wire; WSGI itself only promises the decoded path.
 RAW_TARGETS = ("RAW_URI", "REQUEST_URI")
@@ -38,7 +38,8 @@ def raw_target(environ: Mapping[str, Any]) -> str:
     """
     for name in RAW_TARGETS:
         target = environ.get(name)
-        if isinstance(target, str) and target:
+        # It has to be the request that was routed: what is checked here must be what is answered.
+        if isinstance(target, str) and unquote(_target(target)[0], "latin-1").endswith(environ.get("PATH_INFO", "")):
             return target
     path = f"{environ.get('SCRIPT_NAME', '')}{environ.get('PATH_INFO', '')}".encode("latin-1", "replace")
     encoded = quote(path, safe="/!$&'()*+,;=:@~")

@@ -74,3 +74,13 @@ def test_without_a_raw_target_the_decoded_path_is_encoded_again() -> None:
     environ = {"PATH_INFO": "/jira/caf\u00c3\u00a9 (1)", "QUERY_STRING": "a=b%20c", "SCRIPT_NAME": "/ladder"}
     assert raw_target(environ) == "/ladder/jira/caf%C3%A9%20(1)?a=b%20c"
     assert raw_target({"PATH_INFO": "/jira/webhooks"}) == "/jira/webhooks"
+
+
+def test_a_raw_target_of_another_request_is_not_believed() -> None:
+    environ = {"REQUEST_URI": "/jira/panel", "PATH_INFO": "/jira/webhooks", "QUERY_STRING": "a=b"}
+    assert raw_target(environ) == "/jira/webhooks?a=b"
+
+
+def test_an_absolute_target_is_one_too() -> None:
+    environ = {"RAW_URI": "http://x.example/a%20b?c", "PATH_INFO": "/a b"}
+    assert canonical_request("GET", raw_target(environ), BASE) == "GET&/a%20b&c="

@@ -28,8 +28,9 @@ def run(*, script: bool, ladder_port: int, jira_port: int, folder: str | None) -
     with ExitStack() as stack:
         place = Path(folder).resolve() if folder else Path(stack.enter_context(tempfile.TemporaryDirectory()))
         place.mkdir(parents=True, exist_ok=True)
-        # TERM as Ctrl-C: both unwind this stack, so that no server is left behind.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        # TERM as Ctrl-C, also for a shell's background job: both unwind this stack, so that no server is left behind.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.default_int_handler)
         try:
             ports = choose_ports(ladder_port, jira_port)
             return _play_story(place, *ports) if script else _open_house(place, *ports)

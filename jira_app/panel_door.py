@@ -97,16 +97,17 @@ class Door:
             if shown is not None and shown != external_id:
                 raise OtherIssue
             # A page's address is covered by Jira's signature: Jira itself says that this person opened this issue.
-            rights = self._rights(caller, external_id, vouched=is_page or shown == external_id)
+            vouched = is_page or shown == external_id
+            rights = self._rights(caller, external_id, vouched=vouched, insist=request.method == "POST")
         except DoorClosed as closed:
             closed.origin = caller.origin
             raise
         return Visitor(caller.connection, caller.account_id, external_id, caller.origin, rights)
 
-    def _rights(self, caller: JiraCaller, external_id: str, *, vouched: bool) -> Rights:
+    def _rights(self, caller: JiraCaller, external_id: str, *, vouched: bool, insist: bool) -> Rights:
         if self._book is None:
             self._book = RightsBook(self._core.tracker_of(caller.connection))
-        rights = self._book.read(caller.connection, caller.account_id, external_id)
+        rights = self._book.read(caller.connection, caller.account_id, external_id, insist=insist)
         if rights.may_view is False:
             raise MayNotView
         if rights.may_view is None and not vouched:

@@ -38,10 +38,15 @@ class RightsBook:
         self._silent_until: dict[str, float] = {}
         self._lock = threading.Lock()
 
-    def read(self, connection: Connection, account_id: str, external_id: str) -> Rights:
-        """Return the rights of an account on an issue; who is not signed in has none to change anything."""
+    def read(self, connection: Connection, account_id: str, external_id: str, *, insist: bool = False) -> Rights:
+        """Return the rights of an account on an issue; who is not signed in has none to change anything.
+
+        `insist` asks Jira even if it did not answer a moment ago: somebody waits for this very answer.
+        """
         if not account_id:
             return Rights(account_id, may_view=None, may_edit=False)
+        if insist:
+            self._silent_until.pop(connection.id, None)
         view = self.ask(connection, account_id, external_id, "view")
         edit = self.ask(connection, account_id, external_id, "edit") if view is not False else False
         return Rights(account_id, may_view=view, may_edit=edit)

@@ -13,9 +13,9 @@ from werkzeug.wrappers import Response
 from connector import outbox
 from connector.errors import NotFound
 from connector.models import Connection, InboxEntry, OutboxEntry
+from connector.page_revision import connections_revision
 from connector.sync_health import ConnectionHealth, health_of
 from web.pages.guard import core, needs, person, visit, workspace
-from web.pages.revision import connections_revision
 from web.pages.site import blueprint, go, not_modified, page, unchanged
 
 # Reconciling runs every 15 minutes; with this much silence something keeps it from running.
@@ -46,7 +46,7 @@ class Shown:
 def connections() -> Response:
     """List the connections."""
     with core().database.reading() as session:
-        revision = connections_revision(session, workspace().id, person())
+        revision = connections_revision(session, workspace().id, person().role)
         if unchanged(revision):
             return not_modified(revision)
         query = select(Connection).where(Connection.workspace_id == workspace().id)

@@ -8,17 +8,17 @@ from datetime import date
 
 from flask import request
 from sqlalchemy import exists, select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from connector import goals as use_cases
 from connector import scorecard
+from connector.goal_tree import objectives_of, plant, sift
 from connector.models import Connection, Cycle, KeyResult, Link, Objective, Person, Team
+from connector.page_revision import goals_revision
 from web.pages.guard import core, person, workspace
-from web.pages.revision import goals_revision
 from web.pages.site import blueprint, not_modified, page, unchanged
 from web.pages.team_forms import all_teams
-from web.pages.tree import plant, sift
 
 STATUSES = (
     ("green", "on track"),
@@ -68,13 +68,13 @@ def cycle_goals(cycle_id: str) -> Response:
 
 def _show(session: Session, cycle: Cycle | None) -> Response:
     day = scorecard.today(workspace(), core().clock())
-    revision = goals_revision(session, workspace().id, day, person())
+    revision = goals_revision(session, workspace().id, day, person().role)
     if unchanged(revision):
         return not_modified(revision)
     steps = _first_steps(session)
     if cycle is None or not steps.over:
         return page("pages/first_steps.html", section="pages.goals", steps=steps, cycle=cycle, revision=revision)
-    objectives = _objectives_of(session, cycle)
+    objectives = objectives_of(session, workspace().id, cycle)
     key_results = [key_result for objective in objectives for key_result in objective.key_results]
     cards = scorecard.scorecards(session, workspace().id, key_results, day)
     rows = plant(objectives, cards, cycle.id)
@@ -93,27 +93,6 @@ def _show(session: Session, cycle: Cycle | None) -> Response:
         statuses=STATUSES,
         steps=steps,
     )
-
-
-def _objectives_of(session: Session, cycle: Cycle) -> Sequence[Objective]:
-    """Return the cycle's objectives and all that they ladder into, with everything that a row shows.
-
-    One round of statements per level above, which is two or three, and none per objective.
-    """
-    everything = (
-        selectinload(Objective.team),
-        selectinload(Objective.cycle),
-        selectinload(Objective.owner),
-        selectinload(Objective.key_results).selectinload(KeyResult.driver),
-    )
-    query = select(Objective).where(Objective.workspace_id == workspace().id).options(*everything)
-    found = {one.id: one for one in session.scalars(query.where(Objective.cycle_id == cycle.id))}
-    while above := {one.parent_id for one in found.values() if one.parent_id} - found.keys():
-        more = session.scalars(query.where(Objective.id.in_(above))).all()
-        if not more:
-            break
-        found.update((one.id, one) for one in more)
-    return list(found.values())
 
 
 def _cycles(session: Session) -> Sequence[Cycle]:

@@ -27,12 +27,12 @@ from connector.models import (
     Objective,
     Person,
 )
+from connector.page_revision import key_result_revision
 from connector.wording import CAUSE_WORDS
 from mapping import display
 from web.pages.entry import Entry
 from web.pages.guard import core, person, workspace
 from web.pages.history import read_chart
-from web.pages.revision import key_result_revision
 from web.pages.site import blueprint, not_modified, page, unchanged
 
 ROWS_A_PAGE = 50
@@ -53,7 +53,7 @@ def key_result(key_result_id: str) -> Response:
     """Show a key result; `at` (a day) folds its ledger to the end of that day, `cause` filters it."""
     with core().database.reading() as session:
         day = scorecard.today(workspace(), core().clock())
-        revision = key_result_revision(session, workspace().id, key_result_id, day, person())
+        revision = key_result_revision(session, workspace().id, key_result_id, day, person().role)
         if unchanged(revision):
             return not_modified(revision)
         return show(session, key_result_id, Forms(), revision=revision)

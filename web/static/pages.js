@@ -393,6 +393,14 @@
     fitKind();
     fade();
   }
+  // A page in a tracker's frame fetches its inside in its own way and hands it over here.
+  document.addEventListener("ladder:fresh", (event) => {
+    const had = document.activeElement;
+    morph(main, event.detail);
+    settle();
+    if (had && had !== document.body && !had.isConnected) main.focus({ preventScroll: true });
+  });
+
   settle();
   focusError();
 })();

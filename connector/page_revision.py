@@ -27,8 +27,8 @@ from connector.models import (
 )
 
 
-def goals_revision(session: Session, workspace_id: str, day: date, who: Person) -> str:
-    """Return the revision of everything that any page about goals shows; one statement, no row is loaded."""
+def goals_revision(session: Session, workspace_id: str, day: date, role: str) -> str:
+    """Return the revision of everything that any page about goals shows to a role; one statement, no row is loaded."""
     counted = [
         *_count_and_sum(Cycle, workspace_id, Cycle.version),
         *_count_and_sum(Team, workspace_id, Team.version),
@@ -40,10 +40,10 @@ def goals_revision(session: Session, workspace_id: str, day: date, who: Person) 
         *_count_and_sum(WorkProgress, workspace_id, WorkProgress.revision),
         _one(select(func.max(LedgerEntry.id)).where(LedgerEntry.workspace_id == workspace_id)),
     ]
-    return _digest(session.execute(select(*counted)).one(), day, who.role)
+    return _digest(session.execute(select(*counted)).one(), day, role)
 
 
-def key_result_revision(session: Session, workspace_id: str, key_result_id: str, day: date, who: Person) -> str:
+def key_result_revision(session: Session, workspace_id: str, key_result_id: str, day: date, role: str) -> str:
     """Return the revision of one key result's page: the goals' one, and its links with their issues as last read."""
     mine = (Link.workspace_id == workspace_id, Link.key_result_id == key_result_id)
     links = select(
@@ -53,14 +53,14 @@ def key_result_revision(session: Session, workspace_id: str, key_result_id: str,
     issues = issues.join(Link, Link.issue_id == Issue.id).where(*mine)
     offline = select(func.max(Connection.offline_since)).where(Connection.workspace_id == workspace_id)
     return _digest(
-        goals_revision(session, workspace_id, day, who),
+        goals_revision(session, workspace_id, day, role),
         session.execute(links).one(),
         session.execute(issues).one(),
         session.scalar(offline),
     )
 
 
-def connections_revision(session: Session, workspace_id: str, who: Person) -> str:
+def connections_revision(session: Session, workspace_id: str, role: str) -> str:
     """Return the revision of the connections page."""
     known = session.execute(
         select(
@@ -86,7 +86,7 @@ def connections_revision(session: Session, workspace_id: str, who: Person) -> st
         ).all()
         for table in (InboxEntry, OutboxEntry)
     ]
-    return _digest(known, waiting, who.role)
+    return _digest(known, waiting, role)
 
 
 def _count_and_sum(model: Any, workspace_id: str, column: Any) -> list[ColumnElement[Any]]:

@@ -6,7 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from connector.models import TEAM_LEVELS, KeyResult, Objective
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+
+from connector.models import TEAM_LEVELS, Cycle, KeyResult, Objective
 from connector.scorecard import ObjectiveNumber, Scorecard, objective_number
 from mapping import display
 from mapping.rollup import roll_up
@@ -43,6 +46,27 @@ class Row:
     gaps: list[str] = field(default_factory=list)
     has_children: bool = False
     elsewhere: bool = False
+
+
+def objectives_of(session: Session, workspace_id: str, cycle: Cycle) -> Sequence[Objective]:
+    """Return the cycle's objectives and all that they ladder into, with everything that a row shows.
+
+    One round of statements per level above, which is two or three, and none per objective.
+    """
+    everything = (
+        selectinload(Objective.team),
+        selectinload(Objective.cycle),
+        selectinload(Objective.owner),
+        selectinload(Objective.key_results).selectinload(KeyResult.driver),
+    )
+    query = select(Objective).where(Objective.workspace_id == workspace_id).options(*everything)
+    found = {one.id: one for one in session.scalars(query.where(Objective.cycle_id == cycle.id))}
+    while above := {one.parent_id for one in found.values() if one.parent_id} - found.keys():
+        more = session.scalars(query.where(Objective.id.in_(above))).all()
+        if not more:
+            break
+        found.update((one.id, one) for one in more)
+    return list(found.values())
 
 
 def plant(objectives: Sequence[Objective], cards: Mapping[str, Scorecard], cycle_id: str) -> list[Row]:

@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.shared_refs import refs
+from tests.web.chromium import chromium
 from tests.web.sandbox.fake_ladder import FakeLadder
 from web.sandbox import JiraSite, SiteServer
 from web.sandbox.signing import InstallKey, query_string_hash, shared_secret_token
-
-CHROMIUM = Path("/usr/bin/chromium")
-CHROMIUM_ARGUMENTS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync"),
-]
 
 
 @pytest.fixture(scope="session")
@@ -119,18 +112,14 @@ def openapi() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser() -> Iterator[Any]:
     """A real Chromium, or a skip that says so."""
-    if not CHROMIUM.exists():
-        pytest.skip(f"no Chromium at {CHROMIUM}")
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=str(CHROMIUM), args=CHROMIUM_ARGUMENTS)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
-def page(browser: Browser, served: SiteServer) -> Iterator[Page]:
+def page(browser: Any, served: SiteServer) -> Iterator[Any]:
     """A page on the served site that fails the test on a script error."""
     context = browser.new_context(base_url=served.url, viewport={"width": 1280, "height": 900}, color_scheme="light")
     page = context.new_page()

@@ -9,6 +9,7 @@ import jwt
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.web.chromium import axe_findings
 from tests.web.sandbox.fake_ladder import FakeLadder
 from web.sandbox import JiraSite, SiteServer
 from web.sandbox.seeding import ENGINEER, LEAD
@@ -198,3 +199,18 @@ def test_pages_do_not_scroll_sideways_on_a_phone(page: Page, path: str) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(path)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("path", ["/board/ATL", "/browse/ATL-3", "/stand-in"])
+def test_pages_are_accessible(
+    browser: Browser, served: SiteServer, site: JiraSite, ladder: FakeLadder, path: str, theme: Any
+) -> None:
+    site.install(ladder.url)
+    site.create_issue("Something to list")
+    site.webhooks.flush()
+    context = browser.new_context(base_url=served.url, color_scheme=theme, bypass_csp=True)
+    page = context.new_page()
+    page.goto(path)
+    assert axe_findings(page) == []
+    context.close()

@@ -93,10 +93,14 @@ def _through_relatives(session: Session, workspace_id: str, issue: Issue, limit:
 
 
 def _because(kin: str, times: int, example: str, issue_type: str) -> str:
-    if kin == "parent":
-        return f"because its {issue_type.lower() or 'parent'} {example} does"
     if times == 1:
-        return f"because {example} below it does" if kin == "child" else f"because its sibling {example} does"
+        # A relative that was never read has no key and no type yet.
+        named = {
+            "parent": f"its {issue_type.lower() or 'parent'} {example}",
+            "child": f"{example or 'an issue'} below it",
+            "sibling": f"its sibling {example}",
+        }
+        return f"because {named[kin].strip()} does"
     return f"because {times} issues below it do" if kin == "child" else f"because {times} of its siblings do"
 
 

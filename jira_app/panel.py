@@ -24,12 +24,12 @@ from connector.links import search_key_results
 from connector.models import Workspace
 from connector.suggestions import Suggestion, suggest_key_results
 from connector.telemetry import logger
-from connector.tracker import TrackerError
+from connector.tracker import TrackerError, TrackerUnavailable
 from connector.wording import FILTERS
 from jira_app import panel_actions
 from jira_app.json_body import NotJson, read_object
 from jira_app.panel_actions import Actor, Done
-from jira_app.panel_door import Door, DoorClosed, Visitor
+from jira_app.panel_door import Door, DoorClosed, NobodyToAsk, Visitor
 from jira_app.panel_framing import any_site, asset, fragment, framed
 from jira_app.panel_view import Found, View, build_view, cause_row, where_of
 from jira_app.refusal import TokenRefused
@@ -94,6 +94,9 @@ class Panel:
         """The panel's inside as it is now, or 304 if that is known already."""
         try:
             visitor = self._door.visitor(request)
+        except NobodyToAsk as closed:
+            # What is on the screen stays there; this is said beside it, and the script asks again.
+            raise TrackerUnavailable(f"{closed.title}. {closed.words}") from None
         except DoorClosed as closed:
             html = render_template("panel/closed_door_body.html", title=closed.title, words=closed.words)
             return fragment(make_response(html, closed.status))

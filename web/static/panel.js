@@ -12,135 +12,16 @@
   const SLOWEST_MS = 30000;
   const UNDO_MS = 10000;
   const TYPING_MS = 140;
+  const PATIENCE_MS = 10000;
 
   const el = (id) => document.getElementById(id);
   const panel = el("panel");
-  const { base, issue } = document.body.dataset;
-
-  // ---- Jira's bridge -------------------------------------------------------------------------------------------
-
-  function bridge() {
-    return window.AP && window.AP.context ? window.AP : null;
-  }
-
-  /* Ask Jira for a context token: short-lived, about this person and this issue. */
-  function token() {
-    return new Promise((resolve, reject) => {
-      const ap = bridge();
-      if (!ap) return reject(new Trouble("bridge"));
-      const late = setTimeout(() => reject(new Trouble("bridge")), 10000);
-      const asked = ap.context.getToken((value) => {
-        clearTimeout(late);
-        resolve(value);
-      });
-      if (asked && asked.catch) asked.catch(() => reject(new Trouble("bridge")));
-    });
-  }
+  const { Trouble, ask, bridge, morphChildren, said } = window.ladder;
 
   if (bridge() && bridge().theming) bridge().theming.initializeTheming();
-  if (!base) return; // a closed door: nothing to keep live
-
-  // ---- asking the server ---------------------------------------------------------------------------------------
-
-  class Trouble extends Error {
-    constructor(kind, words) {
-      super(words || kind);
-      this.kind = kind;
-      this.words = words;
-    }
-  }
-
-  async function ask(path, { query = {}, json, headers = {}, signal } = {}, again = true) {
-    const address = `${base}/${path}?${new URLSearchParams({ issueId: issue, ...query })}`;
-    const pass = await token();
-    const sent = { Authorization: `JWT ${pass}`, ...headers };
-    if (json) sent["Content-Type"] = "application/json";
-    let answer;
-    try {
-      answer = await fetch(address, {
-        method: json ? "POST" : "GET", headers: sent, body: json && JSON.stringify(json), signal,
-        credentials: "omit", cache: "no-store", redirect: "error",
-      });
-    } catch (error) {
-      throw error.name === "AbortError" ? error : new Trouble("unreachable");
-    }
-    if (answer.status === 401) {
-      // The token may have run out between being asked for and being read: one fresh try, then it is the session.
-      if (again) return ask(path, { query, json, headers, signal }, false);
-      throw new Trouble("session");
-    }
-    if (answer.status >= 500) throw new Trouble("unreachable", await said(answer));
-    return answer;
-  }
-
-  async function said(answer) {
-    if (!(answer.headers.get("Content-Type") || "").includes("json")) return undefined;
-    return answer.json().then((body) => body.detail, () => undefined);
-  }
+  if (!document.body.dataset.base) return; // a closed door: nothing to keep live
 
   // ---- laying new HTML over the old ----------------------------------------------------------------------------
-
-  // What the person opened, typed or toggled belongs to them: the server's HTML does not take it back.
-  const OWNED = new Set(["hidden", "aria-expanded", "open", "aria-activedescendant", "aria-busy"]);
-
-  function morphAttributes(old, fresh) {
-    for (const { name, value } of [...fresh.attributes]) {
-      if (OWNED.has(name) || old.getAttribute(name) === value) continue;
-      if (name === "value" && old.matches("input")) {
-        const untouched = old.value === old.defaultValue && old !== document.activeElement;
-        old.setAttribute("value", value);
-        if (untouched) old.value = value;
-      } else {
-        old.setAttribute(name, value);
-      }
-    }
-    for (const { name } of [...old.attributes]) {
-      if (!OWNED.has(name) && !fresh.hasAttribute(name)) old.removeAttribute(name);
-    }
-  }
-
-  function alike(old, fresh) {
-    return old && old.nodeType === fresh.nodeType && old.nodeName === fresh.nodeName && (old.id || "") === (fresh.id || "");
-  }
-
-  function morph(old, fresh) {
-    if (old.nodeType === Node.TEXT_NODE) {
-      if (old.data !== fresh.data) old.data = fresh.data;
-      return;
-    }
-    if (old.nodeType !== Node.ELEMENT_NODE) return;
-    const shareBefore = old.matches(".number-share") ? old.textContent : null;
-    morphAttributes(old, fresh);
-    if (!old.hasAttribute("data-own")) morphChildren(old, fresh);
-    if (shareBefore !== null && shareBefore !== old.textContent) {
-      old.classList.add("moved");
-      requestAnimationFrame(() => requestAnimationFrame(() => old.classList.remove("moved")));
-    }
-  }
-
-  function morphChildren(old, fresh) {
-    let at = old.firstChild;
-    for (const next of [...fresh.childNodes]) {
-      let match = null;
-      if (alike(at, next)) match = at;
-      else if (next.id) match = [...old.children].find((child) => alike(child, next)) || null;
-      if (match) {
-        // Drop what stood in between rather than moving the match: moving an element takes its focus away.
-        while (at !== match) at = drop(at);
-        at = match.nextSibling;
-        morph(match, next);
-      } else {
-        old.insertBefore(document.importNode(next, true), at);
-      }
-    }
-    while (at) at = drop(at);
-  }
-
-  function drop(node) {
-    const next = node.nextSibling;
-    node.remove();
-    return next;
-  }
 
   function lay(html) {
     const fresh = new DOMParser().parseFromString(`<main>${html}</main>`, "text/html").body.firstElementChild;
@@ -192,7 +73,7 @@
   async function look() {
     const mine = turn;
     try {
-      const answer = await ask("live", { headers: { "If-None-Match": etag } });
+      const answer = await ask("live", { headers: { "If-None-Match": etag }, signal: AbortSignal.timeout(PATIENCE_MS) });
       const html = answer.status === 304 ? null : await answer.text();
       if (mine === turn && html !== null) {
         etag = answer.headers.get("ETag") || "";

@@ -234,7 +234,7 @@ def test_what_its_siblings_ladder_into_is_suggested_with_the_reason(
     stage.link(sibling, "activation")
     frame = open_panel(stage.issue("Checklist for the first week", parent=epic))
 
-    assert f"because {sibling.key} does" in frame.inner_text(".suggestion")
+    assert f"because its sibling {sibling.key} does" in frame.inner_text(".suggestion")
     frame.click(".suggestion button")
 
     frame.wait_for_selector('.entry:has-text("Activation rate")')

@@ -85,7 +85,7 @@ class Payloads:
         return body
 
     def issue_type(self, kind: IssueType, version: int = 3) -> Json:
-        return {
+        body: Json = {
             "self": self.link(f"issuetype/{kind.id}", version),
             "id": kind.id,
             "description": "",
@@ -94,6 +94,9 @@ class Payloads:
             "subtask": kind.is_subtask,
             "hierarchyLevel": kind.level,
         }
+        if kind.project_id:
+            body["scope"] = {"type": "PROJECT", "project": {"id": kind.project_id}}
+        return body
 
     def resolution(self, resolution: Resolution, version: int = 3) -> Json:
         return {

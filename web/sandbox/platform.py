@@ -194,6 +194,10 @@ def platform_interface(site: JiraSite) -> Blueprint:
     def resolutions() -> Answer:
         return jsonify([site.payloads.resolution(one) for one in RESOLUTIONS])
 
+    @operation(rest, "GET", "/rest/api/3/issuetype", "READ")
+    def issue_types() -> Answer:
+        return jsonify([site.payloads.issue_type(one) for one in site.all_types()])
+
     @operation(rest, "GET", "/rest/api/3/issueLinkType", "READ")
     def link_types() -> Answer:
         return jsonify({"issueLinkTypes": [site.payloads.link_type(one) for one in LINK_TYPES]})

@@ -7,7 +7,16 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from .catalogue import GLOBAL_STATUSES, LINK_TYPES, RESOLUTIONS, ROLE_PERMISSIONS, SUBTASK_LINK, statuses_of, types_of
+from .catalogue import (
+    GLOBAL_STATUSES,
+    GLOBAL_TYPES,
+    LINK_TYPES,
+    RESOLUTIONS,
+    ROLE_PERMISSIONS,
+    SUBTASK_LINK,
+    statuses_of,
+    types_of,
+)
 from .records import Board, Issue, IssueLink, IssueType, LinkType, Person, Project, Resolution, Sprint, Status
 
 
@@ -133,6 +142,10 @@ class SiteState:
     def all_statuses(self) -> list[Status]:
         own = [status for project in self.projects.values() if project.team_managed for status in statuses_of(project)]
         return [*GLOBAL_STATUSES, *own]
+
+    def all_types(self) -> list[IssueType]:
+        own = [kind for project in self.projects.values() if project.team_managed for kind in types_of(project)]
+        return [*GLOBAL_TYPES, *own]
 
     def children(self, issue: Issue) -> list[Issue]:
         with self.lock:

@@ -71,6 +71,7 @@ def test_every_route_is_in_the_openapi_with_the_scope_that_it_demands(site: Jira
         ("/rest/api/3/statuscategory", "/rest/api/3/statuscategory"),
         ("/rest/api/3/field", "/rest/api/3/field"),
         ("/rest/api/3/resolution", "/rest/api/3/resolution"),
+        ("/rest/api/3/issuetype", "/rest/api/3/issuetype"),
         ("/rest/api/3/issueLinkType", "/rest/api/3/issueLinkType"),
         ("/rest/api/3/issue/{id}/properties", "/rest/api/3/issue/ATL-3/properties"),
         ("/rest/api/3/user", f"/rest/api/3/user?accountId={LEAD}"),

@@ -137,7 +137,7 @@ class TrackerRefused(TrackerError):
 
 @dataclass(frozen=True, slots=True)
 class PanelLabel:
-    """What the tracker shows beside an issue without opening the panel. `tone`: success, progress, removed, default."""
+    """What the tracker shows beside an issue without opening the panel. `tone`: success, progress, moved, removed, default."""
 
     text: str
     tone: str = "default"

@@ -44,7 +44,7 @@ DEEPEST = 12
 # Issues whose children are asked for in one query.
 PARENTS_AT_ONCE = 50
 CLIENTS_KEPT = 100
-TONES = {"success": "success", "progress": "inprogress", "removed": "removed", "default": "default"}
+TONES = {"success": "success", "progress": "inprogress", "moved": "moved", "removed": "removed", "default": "default"}
 # Deleting the property needs the DELETE scope, far more than Ladder should ask of a site. A dash says as much.
 NO_LABEL = {"type": "lozenge", "value": {"label": "–", "type": "default"}}
 LONGEST_LABEL = 40

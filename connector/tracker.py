@@ -137,7 +137,10 @@ class TrackerRefused(TrackerError):
 
 @dataclass(frozen=True, slots=True)
 class PanelLabel:
-    """What the tracker shows beside an issue without opening the panel. `tone`: success, progress, moved, removed, default."""
+    """What the tracker shows beside an issue without opening the panel.
+
+    `tone`: success, progress, moved (look at it), removed (bad), default.
+    """
 
     text: str
     tone: str = "default"

@@ -107,7 +107,7 @@ class Doorbell:
             self._rung.wait()
             self._rung.clear()
             if self._stopped.is_set():
-                return
+                break
             try:
                 if queue is None:
                     queue = open_queue(self._settings)
@@ -119,6 +119,8 @@ class Doorbell:
                 queue = None
                 self._stopped.wait(1.0)
             self._stopped.wait(COALESCE_SECONDS)
+        if queue is not None:
+            queue.storage.close()
 
     def _run_consumer(self, answer: Callable[[], None], every_minute: Callable[[], None]) -> None:
         while not self._stopped.is_set():
@@ -129,6 +131,8 @@ class Doorbell:
                 self._stopped.wait(5.0)
                 continue
             _tasks(queue, answer=answer, every_minute=every_minute)
+            # Run by the thread that waits for rings, which on PostgreSQL has a connection of its own.
+            queue.on_shutdown(name="close")(queue.storage.close)
             # Its parts are started here one by one: Consumer.start() would take over the process's signals.
             consumer = queue.create_consumer(workers=1, initial_delay=POLL_SECONDS, max_delay=POLL_SECONDS)
             consumer.scheduler.start()
@@ -142,8 +146,16 @@ class Doorbell:
 
 def _tasks(queue: Huey, *, answer: Callable[[], None], every_minute: Callable[[], None]) -> Callable[[], Any]:
     """Register both tasks on a queue; returns the one that rings."""
-    ring: Callable[[], Any] = queue.task(name="ring")(answer)
-    queue.periodic_task(crontab(), name="every_minute")(every_minute)
+
+    # Both ends must know a task by one name, which huey makes of its function's module and name.
+    def run_ring() -> None:
+        answer()
+
+    def run_minute() -> None:
+        every_minute()
+
+    ring: Callable[[], Any] = queue.task(name="ring")(run_ring)
+    queue.periodic_task(crontab(), name="every_minute")(run_minute)
     return ring
 
 

@@ -152,9 +152,8 @@ class Stage:
             try:
                 if requests.get(f"{self.ladder_url}/readyz", timeout=2).ok:
                     return
-            except requests.ConnectionError:
-                pass  # not listening yet
-            time.sleep(0.05)
+            except (requests.ConnectionError, requests.Timeout):
+                time.sleep(0.05)  # not listening yet
         raise StageFailed(f"ladder serve did not get ready within {START_SECONDS:.0f} s; see {self.log}")
 
     def _stop_ladder(self) -> None:

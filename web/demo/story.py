@@ -301,6 +301,8 @@ class Story:
         self._hold("the objective's mean", OBJECTIVE, (shown["progress"], shown["measured"], shown["total"]))
 
     def _check_time_travel(self) -> None:
+        if "reopen" not in self.moments:
+            return
         at = self.moments["reopen"].isoformat()
         state = self.api.get(self._path("sso", "ledger"), at=at)["state"]
         shown = (state["work"], f"{state['numerator']} of {state['denominator']}")

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from connector.core import Services
@@ -92,21 +93,18 @@ def install(services: Services, installation: Installation) -> str:
     it gets a workspace of its own: where the list allows a whole domain, any of its sites may install Ladder, and a
     stranger's site must not see other people's goals.
     """
+    try:
+        return _install(services, installation)
+    except IntegrityError:
+        # Another process stored the same new site at the same moment; now it is a known one.
+        return _install(services, installation)
+
+
+def _install(services: Services, installation: Installation) -> str:
     now = services.clock()
     with services.database.writing() as session:
-        connection = _known_site(session, installation)
-        if connection is None:
-            connection = Connection(
-                workspace_id=_workspace_for(session, installation, services.settings.jira_hosts).id,
-                tracker=TRACKER_NAME,
-                tenant_key=installation.client_key,
-                site=installation.site,
-                settings={},
-                installed_at=now,
-            )
-            session.add(connection)
-        else:
-            _retire_secret(services, connection, installation, now)
+        connection = _known_site(session, installation) or _new_site(services, session, installation)
+        _retire_secret(services, connection, installation)
         connection.tenant_key = installation.client_key
         connection.cloud_id = installation.cloud_id or connection.cloud_id
         connection.site = installation.site
@@ -115,9 +113,9 @@ def install(services: Services, installation: Installation) -> str:
         connection.state = "active"
         connection.offline_since = connection.paused_until = connection.trouble = None
         session.flush()
-        enqueue(session, connection.id, DISCOVER, "site")
+        enqueue(session, connection.id, DISCOVER, "", now=now)
         # Whatever happened while it was removed was never delivered.
-        enqueue(session, connection.id, RECONCILE, "site")
+        enqueue(session, connection.id, RECONCILE, "", now=now)
         logger.info("jira_installed", connection=connection.id, workspace=connection.workspace_id)
         return connection.id
 
@@ -153,6 +151,20 @@ def _known_site(session: Session, installation: Installation) -> Connection | No
     ).one_or_none()
 
 
+def _new_site(services: Services, session: Session, installation: Installation) -> Connection:
+    workspace = _workspace_for(session, installation, services.settings.jira_hosts)
+    connection = Connection(
+        workspace_id=workspace.id,
+        tracker=TRACKER_NAME,
+        tenant_key=installation.client_key,
+        site=installation.site,
+        settings={},
+        installed_at=services.clock(),
+    )
+    session.add(connection)
+    return connection
+
+
 def _workspace_for(session: Session, installation: Installation, jira_hosts: tuple[str, ...]) -> Workspace:
     workspaces = session.scalars(select(Workspace).limit(2)).all()
     if len(workspaces) == 1:
@@ -168,7 +180,7 @@ def _workspace_for(session: Session, installation: Installation, jira_hosts: tup
     return workspace
 
 
-def _retire_secret(services: Services, connection: Connection, installation: Installation, now: datetime) -> None:
+def _retire_secret(services: Services, connection: Connection, installation: Installation) -> None:
     """Keep the secret that is being replaced for a short grace, sealed for the client key that the site has now."""
     try:
         old = open_secret(services.vault, connection, connection.credential) if connection.credential else None
@@ -178,7 +190,7 @@ def _retire_secret(services: Services, connection: Connection, installation: Ins
         connection.previous_credential = connection.previous_credential_until = None
     elif old != installation.shared_secret:
         connection.previous_credential = seal_secret(services.vault, installation.client_key, old)
-        connection.previous_credential_until = now + GRACE
+        connection.previous_credential_until = services.clock() + GRACE
 
 
 def _text(body: Mapping[str, Any], name: str, longest: int) -> str:

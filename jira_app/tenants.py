@@ -11,6 +11,8 @@ from datetime import datetime
 from urllib.parse import urlsplit
 
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import ServiceUnavailable
 
 from connector.core import Services
 from connector.models import Connection
@@ -59,17 +61,15 @@ class Tenants:
         return self.read(client_key)
 
     def read(self, client_key: str) -> Tenant | None:
-        """Return the site as the database has it now; None if unknown or uninstalled."""
-        with self._database.reading() as session:
-            connection = session.scalars(
-                select(Connection).where(
-                    Connection.tracker == TRACKER_NAME,
-                    Connection.tenant_key == client_key,
-                    Connection.state != "uninstalled",
-                )
-            ).one_or_none()
-            if connection is not None:
-                session.expunge(connection)
+        """Return the site as the database has it now; None if unknown or uninstalled.
+
+        Raises ServiceUnavailable (503) without a database: an answer of 401 would be final, and lose a webhook.
+        """
+        try:
+            connection = self._stored(client_key)
+        except SQLAlchemyError as error:
+            logger.error("tenant_unreadable", problem=type(error).__name__)
+            raise ServiceUnavailable("The database can't be read now.") from None
         secrets = self._secrets(connection) if connection is not None else ()
         if connection is None or not secrets:
             self.forget(client_key)
@@ -81,6 +81,17 @@ class Tenants:
             while len(self._remembered) > REMEMBERED_SITES:
                 self._remembered.popitem(last=False)
         return tenant
+
+    def _stored(self, client_key: str) -> Connection | None:
+        installed = select(Connection).where(
+            Connection.tracker == TRACKER_NAME,
+            Connection.tenant_key == client_key,
+            Connection.state != "uninstalled",
+        )
+        with self._database.reading() as session:
+            connection = session.scalars(installed).one_or_none()
+            session.expunge_all()
+            return connection
 
     def forget(self, client_key: str) -> None:
         """Drop a site from memory: it was installed again, or uninstalled."""

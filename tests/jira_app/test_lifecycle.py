@@ -16,6 +16,7 @@ import requests
 import responses
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 from werkzeug.test import TestResponse
@@ -23,7 +24,7 @@ from werkzeug.test import TestResponse
 from connector.core import Core, build_core
 from connector.models import Base, Connection, InboxEntry, OutboxEntry, Workspace, utcnow
 from connector.settings import load_settings
-from jira_app import TRACKER
+from jira_app import TRACKER, lifecycle
 from tests.jira_app.acme import KEY_HOST, LADDER, SECOND_KEY_HOST, Acme, by_hand, public_pem, rsa_key, signed
 from tests.jira_app.conftest import Stored
 
@@ -231,7 +232,8 @@ def test_the_second_key_host_is_asked_when_the_first_has_no_such_key(
 def test_a_key_is_fetched_once(door: FlaskClient, installed: Acme, key_host: responses.RequestsMock) -> None:
     assert install(door, installed).status_code == 204
     assert uninstall(door, installed).status_code == 204
-    assert len(key_host.calls) == 1
+    (call,) = key_host.calls
+    assert call.request.req_kwargs["timeout"] == 5
 
 
 def test_an_unknown_key_is_refused(door: FlaskClient, network: responses.RequestsMock, acme: Acme) -> None:
@@ -388,8 +390,6 @@ def test_the_first_site_joins_the_workspace_that_is_there(
 def test_a_site_that_the_operator_named_joins_the_workspace(
     tmp_path: Path, network: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch, acme: Acme
 ) -> None:
-    from flask import Flask
-
     monkeypatch.setattr("jira_app.routes.PAGES", ())
     settings = load_settings(
         env_file=None,
@@ -417,6 +417,41 @@ def test_a_display_address_that_runs_a_script_is_not_kept(
 ) -> None:
     assert install(door, acme, displayUrl="javascript:alert(1)//").status_code == 204
     assert stored.connections()[0].display_site == acme.site
+
+
+def test_two_processes_that_store_the_same_new_site_agree_on_one(
+    door: FlaskClient, key_host: responses.RequestsMock, acme: Acme, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert install(door, acme).status_code == 204
+    look, blind = lifecycle._known_site, [True]
+
+    def first_blind(session: Any, installation: Any) -> Connection | None:
+        return None if blind and blind.pop() else look(session, installation)
+
+    monkeypatch.setattr(lifecycle, "_known_site", first_blind)
+    assert install(door, replace(acme, secret="second" * 8)).status_code == 204
+    assert len(stored.connections()) == 1
+
+
+@pytest.mark.parametrize("mounted", ["", "/ladder"])
+def test_ladder_may_live_below_a_path(
+    tmp_path: Path, network: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch, acme: Acme, mounted: str
+) -> None:
+    # Whether the proxy cuts the path off before it hands the request on or not.
+    monkeypatch.setattr("jira_app.routes.PAGES", ())
+    base = f"{LADDER}/ladder"
+    settings = load_settings(
+        env_file=None, database_url=f"sqlite:///{tmp_path / 'l.db'}", base_url=base, connect_key_hosts=KEY_HOST
+    )
+    core = build_core(settings, trackers={"jira": TRACKER})
+    Base.metadata.create_all(core.database.engine)
+    network.get(f"{KEY_HOST}/{acme.kid}", body=public_pem(acme.key))
+    app = Flask("door")
+    app.register_blueprint(core.trackers["jira"].blueprint(core), url_prefix=mounted or None)  # type: ignore[attr-defined]  # trackers may have one
+    token = acme.lifecycle_token(aud=[base])
+    answer = app.test_client().post(f"{mounted}{INSTALLED}", json=acme.body(), headers=signed(token))
+    assert answer.status_code == 204
+    core.close()
 
 
 def test_refused_calls_leave_no_row_at_all(door: FlaskClient, core: Core, key_host: responses.RequestsMock) -> None:

@@ -10,6 +10,7 @@ from unittest.mock import patch
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy.exc import OperationalError
 
 from connector.core import Core
 from connector.inbox import Inbox, InboxUnavailable
@@ -146,6 +147,13 @@ def test_the_body_of_an_unsigned_delivery_is_not_even_read(door: FlaskClient, in
 def test_when_the_inbox_is_unavailable_jira_is_asked_to_send_again(door: FlaskClient, installed: Acme) -> None:
     with patch.object(Inbox, "accept", side_effect=InboxUnavailable):
         assert door.post(HOOK, data=BODY, headers=headers(installed)).status_code == 503
+
+
+def test_without_a_database_jira_is_asked_to_send_again(door: FlaskClient, installed: Acme, core: Core) -> None:
+    gone = OperationalError("SELECT", {}, Exception("gone"))
+    with patch.object(core.database, "reading", side_effect=gone):
+        assert door.post(HOOK, data=BODY, headers=headers(installed)).status_code == 503
+    assert door.post(HOOK, data=BODY, headers=headers(installed)).status_code == 204
 
 
 def test_the_echo_of_our_own_write_is_marked(door: FlaskClient, installed: Acme, stored: Stored) -> None:

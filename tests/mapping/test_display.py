@@ -90,6 +90,8 @@ def test_percentage_points_keep_one_or_two_decimals(delta: Fraction, shown: str)
         (F(1, 100_000), "+<0.1 pp"),
         (F(-1, 100_000), "-<0.1 pp"),
         (F(1, 100), "+1 pp"),
+        (F(15, 1000), "+2 pp"),
+        (F(1, 2), "+50 pp"),
     ],
 )
 def test_a_movement_never_reads_as_nothing(delta: Fraction, shown: str) -> None:
@@ -115,6 +117,10 @@ def test_rationals_for_programs() -> None:
 )
 def test_metric_values(value: Fraction, places: int, shown: str) -> None:
     assert decimal(value, places) == shown
+
+
+def test_metric_values_have_two_decimals_at_most_unless_told_otherwise() -> None:
+    assert decimal(F(1, 3)) == "0.33"
 
 
 def test_a_half_goes_up() -> None:

@@ -27,7 +27,7 @@ from connector.goals.people import (
     edit_person,
     edit_team,
 )
-from connector.goals.scope import check_version, find, require_open
+from connector.goals.scope import check_version, find, find_named, require_open
 
 __all__ = [
     "AddMilestone",
@@ -64,6 +64,7 @@ __all__ = [
     "find",
     "find_check_in",
     "find_milestone",
+    "find_named",
     "options_of",
     "record_check_in",
     "remove_milestone",

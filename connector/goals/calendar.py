@@ -53,7 +53,7 @@ def edit_cycle(
     cycle_id: str,
     changes: Mapping[str, Any],
     *,
-    expected_version: int | None = None,
+    expected_version: scope.Versions = None,
 ) -> Cycle:
     """Change name, days or state. A closed cycle can only be opened again, in an edit of that alone or with others.
 
@@ -76,7 +76,9 @@ def edit_cycle(
     return cycle
 
 
-def delete_cycle(session: Session, workspace_id: str, cycle_id: str, *, expected_version: int | None = None) -> None:
+def delete_cycle(
+    session: Session, workspace_id: str, cycle_id: str, *, expected_version: scope.Versions = None
+) -> None:
     """Remove a cycle that holds nothing. Raises NotFound, LostUpdate, Conflict (in_use)."""
     cycle = scope.find(session, Cycle, workspace_id, cycle_id, lock=True)
     scope.check_version(cycle, expected_version)

@@ -99,7 +99,7 @@ def correct_check_in(
     *,
     actor: str,
     now: datetime,
-    expected_version: int | None = None,
+    expected_version: scope.Versions = None,
 ) -> CheckIn:
     """Replace what an earlier check-in said; a changed value is a correction in the ledger, never a rewritten row.
 

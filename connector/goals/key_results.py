@@ -113,7 +113,7 @@ def edit_key_result(
     *,
     actor: str,
     now: datetime,
-    expected_version: int | None = None,
+    expected_version: scope.Versions = None,
 ) -> KeyResult:
     """Change a key result; each change to what is measured or counted leaves its own ledger row.
 
@@ -159,7 +159,7 @@ def edit_key_result(
 
 
 def delete_key_result(
-    session: Session, workspace_id: str, key_result_id: str, *, expected_version: int | None = None
+    session: Session, workspace_id: str, key_result_id: str, *, expected_version: scope.Versions = None
 ) -> None:
     """Remove a key result that has no history yet. Raises NotFound, LostUpdate, Conflict (has_history, closed)."""
     key_result = scope.find(session, KeyResult, workspace_id, key_result_id, lock=True)

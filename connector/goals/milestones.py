@@ -55,7 +55,7 @@ def edit_milestone(
     *,
     actor: str,
     now: datetime,
-    expected_version: int | None = None,
+    expected_version: scope.Versions = None,
 ) -> Milestone:
     """Rename, reweigh, finish or reopen a step; each change of the number has its own cause in the ledger.
 
@@ -88,7 +88,7 @@ def remove_milestone(
     *,
     actor: str,
     now: datetime,
-    expected_version: int | None = None,
+    expected_version: scope.Versions = None,
 ) -> None:
     """Take a step away; the ledger says so. Raises NotFound, LostUpdate, Conflict."""
     key_result = _open_key_result(session, workspace_id, key_result_id)

@@ -56,7 +56,7 @@ def edit_objective(
     objective_id: str,
     changes: Mapping[str, Any],
     *,
-    expected_version: int | None = None,
+    expected_version: scope.Versions = None,
 ) -> Objective:
     """Change an objective; moving it to another cycle takes its key results along.
 
@@ -88,7 +88,7 @@ def edit_objective(
 
 
 def delete_objective(
-    session: Session, workspace_id: str, objective_id: str, *, expected_version: int | None = None
+    session: Session, workspace_id: str, objective_id: str, *, expected_version: scope.Versions = None
 ) -> None:
     """Remove an objective that never held anything. Raises NotFound, LostUpdate, Conflict (in_use)."""
     objective = scope.find(session, Objective, workspace_id, objective_id, lock=True)

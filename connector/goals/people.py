@@ -63,7 +63,7 @@ def edit_person(
     person_id: str,
     changes: Mapping[str, Any],
     *,
-    expected_version: int | None = None,
+    expected_version: scope.Versions = None,
 ) -> Person:
     """Change name, e-mail, role or accounts (which replace the earlier ones).
 
@@ -85,7 +85,9 @@ def edit_person(
     return person
 
 
-def delete_person(session: Session, workspace_id: str, person_id: str, *, expected_version: int | None = None) -> None:
+def delete_person(
+    session: Session, workspace_id: str, person_id: str, *, expected_version: scope.Versions = None
+) -> None:
     """Remove somebody who drives nothing. Raises NotFound, LostUpdate, Conflict (in_use, last_admin)."""
     person = scope.find(session, Person, workspace_id, person_id, lock=True)
     scope.check_version(person, expected_version)
@@ -117,7 +119,7 @@ def edit_team(
     team_id: str,
     changes: Mapping[str, Any],
     *,
-    expected_version: int | None = None,
+    expected_version: scope.Versions = None,
 ) -> Team:
     """Change name, level or parent. Raises NotFound, LostUpdate, Invalid (parent_level), Conflict (name_taken).
 
@@ -141,7 +143,7 @@ def edit_team(
     return team
 
 
-def delete_team(session: Session, workspace_id: str, team_id: str, *, expected_version: int | None = None) -> None:
+def delete_team(session: Session, workspace_id: str, team_id: str, *, expected_version: scope.Versions = None) -> None:
     """Remove a team that holds nothing. Raises NotFound, LostUpdate, Conflict (in_use)."""
     team = scope.find(session, Team, workspace_id, team_id, lock=True)
     scope.check_version(team, expected_version)

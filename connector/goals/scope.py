@@ -21,6 +21,9 @@ NAMES: Mapping[type[Any], str] = {
     KeyResult: "key result",
 }
 
+# The version that an editor saw, or several of which any will do; None when they did not say.
+Versions = int | frozenset[int] | None
+
 LONGEST_NAME = 200
 LONGEST_TITLE = 400
 
@@ -54,9 +57,10 @@ def find_named(session: Session, model: type[Scoped], workspace_id: str, row_id:
     return row
 
 
-def check_version(row: Versioned, expected: int | None) -> None:
+def check_version(row: Versioned, expected: Versions) -> None:
     """Raise LostUpdate unless the row still has the version that the editor saw (None: they did not say)."""
-    if expected is not None and row.version != expected:
+    accepted = {expected} if isinstance(expected, int) else expected
+    if accepted is not None and row.version not in accepted:
         raise LostUpdate(row.version)
 
 
@@ -92,7 +96,9 @@ def clean_line(text: str | None, field: str, longest: int) -> str:
 
 def require_free_name(session: Session, model: type[Cycle] | type[Team], workspace_id: str, name: str) -> None:
     """Raise Conflict(`name_taken`) if another cycle or team of the workspace has this name, whatever its case."""
-    query = select(model.id).where(model.workspace_id == workspace_id, func.lower(model.name) == name.lower())
+    # SQLite only knows the case of ASCII letters, so the exact name is compared as well.
+    same = (model.name == name) | (func.lower(model.name) == name.lower())
+    query = select(model.id).where(model.workspace_id == workspace_id, same)
     if session.scalars(query.limit(1)).first() is not None:
         raise Conflict(f"There is already a {NAMES[model]} called {name}.", "name_taken")
 

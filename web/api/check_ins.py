@@ -46,7 +46,7 @@ def create_check_in(key_result_id: UUID, json_data: CheckInIn) -> Response:
 
     def work(session: Session) -> tuple[BaseModel, str]:
         answered = any(getattr(json_data, name).strip() for name in ANSWERS)
-        command = goals.RecordCheckIn(**json_data.model_dump(), source="api", full=answered)
+        command = goals.RecordCheckIn(**dict(json_data), source="api", full=answered)
         row = goals.record_check_in(
             session, who.workspace_id, str(key_result_id), command, actor=who.actor, now=who.now
         )

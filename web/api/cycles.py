@@ -40,7 +40,7 @@ def create_cycle(json_data: CycleIn) -> Response:
     """Make a cycle"""
 
     def work(session: Session) -> tuple[BaseModel, str]:
-        row = goals.create_cycle(session, caller().workspace_id, goals.CreateCycle(**json_data.model_dump()))
+        row = goals.create_cycle(session, caller().workspace_id, goals.CreateCycle(**dict(json_data)))
         return shown.of_cycle(row), f"{API}/cycles/{row.id}"
 
     return created(work)

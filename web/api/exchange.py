@@ -24,8 +24,8 @@ Row = TypeVar("Row")
 KEY_HEADER = "Idempotency-Key"
 REPEATED_HEADER = "Idempotency-Replayed"
 KEY = re.compile(rf"[\x21-\x7e]{{1,{LONGEST_KEY}}}")
-# No row has it, so an If-Match that names nothing of ours never matches.
-NO_VERSION = -1
+# Digits; Python refuses to read endless ones, and no row is edited that often.
+LONGEST_VERSION = 9
 # Rows numbered in the order in which they were learned.
 BIGGEST_NUMBER = 2**63 - 1
 
@@ -73,15 +73,15 @@ def created_outside(work: Callable[[], tuple[BaseModel, str]]) -> Response:
     return _response(made)
 
 
-def expected_version() -> int | None:
-    """Return the version that `If-Match` asks for; None without the header or with `*`."""
-    if "If-Match" not in request.headers:
+def expected_version() -> frozenset[int] | None:
+    """Return the versions that `If-Match` accepts; None without the header or with `*`.
+
+    What is no version of ours (a weak tag, another word) is left out, so it never matches.
+    """
+    if "If-Match" not in request.headers or request.if_match.star_tag:
         return None
-    wanted = request.if_match
-    if wanted.star_tag:
-        return None
-    tags = [tag for tag in wanted.as_set() if tag.isascii() and tag.isdigit() and len(tag) < 10]
-    return int(tags[0]) if tags else NO_VERSION
+    tags = [tag for tag in request.if_match.as_set() if tag and tag.isascii() and tag.isdigit()]
+    return frozenset(int(tag) for tag in tags if len(tag) <= LONGEST_VERSION)
 
 
 def page_by_age(

@@ -24,7 +24,7 @@ def lint(json_data: LintIn) -> Response:
     cycle = None
     if json_data.cycle_id is not None:
         with who.core.database.reading() as session:
-            cycle = goals.find(session, Cycle, who.workspace_id, json_data.cycle_id)
+            cycle = goals.find_named(session, Cycle, who.workspace_id, json_data.cycle_id, "cycle_id")
     found = advice.on_draft(json_data.kind, json_data.text, cycle)
     findings = [shown.of_finding(finding) for finding in found.findings]
     return answer(LintOut(verdict=found.verdict, why=list(found.why), findings=findings))

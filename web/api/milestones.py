@@ -45,7 +45,7 @@ def create_milestone(key_result_id: UUID, json_data: MilestoneIn) -> Response:
     who = caller()
 
     def work(session: Session) -> tuple[BaseModel, str]:
-        command = goals.AddMilestone(**json_data.model_dump())
+        command = goals.AddMilestone(**dict(json_data))
         row = goals.add_milestone(session, who.workspace_id, str(key_result_id), command, actor=who.actor, now=who.now)
         return shown.of_milestone(row), f"{API}/key-results/{key_result_id}/milestones/{row.id}"
 

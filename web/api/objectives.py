@@ -56,7 +56,7 @@ def create_objective(json_data: ObjectiveIn) -> Response:
     who = caller()
 
     def work(session: Session) -> tuple[BaseModel, str]:
-        given = json_data.model_dump()
+        given = dict(json_data)
         command = goals.CreateObjective(**{**given, "co_owner_ids": tuple(json_data.co_owner_ids)})
         row = goals.create_objective(session, who.workspace_id, command)
         return _shape(session, who, row), f"{API}/objectives/{row.id}"

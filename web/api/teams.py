@@ -40,7 +40,7 @@ def create_team(json_data: TeamIn) -> Response:
     """Make a team"""
 
     def work(session: Session) -> tuple[BaseModel, str]:
-        row = goals.create_team(session, caller().workspace_id, goals.CreateTeam(**json_data.model_dump()))
+        row = goals.create_team(session, caller().workspace_id, goals.CreateTeam(**dict(json_data)))
         return shown.of_team(row), f"{API}/teams/{row.id}"
 
     return created(work)

@@ -27,7 +27,7 @@ class Faults:
         self._lock = threading.Lock()
         self._answer: Answer | None = None
         self._writes: dict[str, deque[float]] = {}
-        self._hidden: set[tuple[str, str | None]] = set()
+        self._hidden: set[str] = set()
         self._forbidden: set[str] = set()
         self._denied: set[tuple[str, str, str | None]] = set()
         self.delay = 0.0
@@ -97,7 +97,7 @@ class Faults:
 
     def hide(self, issue_id: str) -> None:
         """Reading the issue answers 404, as if the app may not browse it; webhooks still arrive."""
-        self._hidden.add((issue_id, None))
+        self._hidden.add(issue_id)
 
     def forbid(self, issue_id: str) -> None:
         """Writing to the issue answers 403."""
@@ -108,7 +108,7 @@ class Faults:
         self._denied.add((account_id, permission, issue_id))
 
     def hides(self, issue_id: str) -> bool:
-        return (issue_id, None) in self._hidden
+        return issue_id in self._hidden
 
     def forbids(self, issue_id: str) -> bool:
         return issue_id in self._forbidden

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from flask import Blueprint, Flask, Response, g, jsonify, request
+from flask import Blueprint, Flask, Response, current_app, g, jsonify, request
 
 from .events import TRACE
 from .jql import JqlError
@@ -16,6 +16,9 @@ from .records import Issue
 from .signing import TokenError, check_app_token, query_string_hash
 from .site import Call, JiraSite
 from .state import NotFoundError
+
+INACCESSIBLE = "INACCESSIBLE"
+"""What the OpenAPI says about operations that Connect apps cannot call."""
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -31,10 +34,7 @@ class RestError(Exception):
 
 
 def operation(blueprint: Blueprint, method: str, path: str, scope: str) -> Callable[[View], View]:
-    """Register a REST operation with the Connect scope that the official OpenAPI demands for it.
-
-    `scope` INACCESSIBLE is what the OpenAPI says about operations that Connect apps cannot call.
-    """
+    """Register a REST operation with the Connect scope that the official OpenAPI demands for it."""
 
     def register(view: View) -> View:
         scopes: dict[str, str] = view.__dict__.setdefault("scopes", {})
@@ -74,8 +74,8 @@ def register_gate(app: Flask, site: JiraSite) -> None:
         if request.url_rule is None:
             return None
         scope = _scope()
-        if scope == "INACCESSIBLE":
-            return refusal(403, "Connect apps cannot call this operation.")
+        if scope == INACCESSIBLE:
+            return None  # the operation itself says no
         installation = site.installation
         if installation is None or not installation.allows(scope):
             return refusal(403, f"The app did not ask for the scope {scope} in its descriptor.")
@@ -125,15 +125,9 @@ def _authenticate(site: JiraSite) -> None:
 
 
 def _scope() -> str:
-    view = request.url_rule and _views().get(request.url_rule.endpoint)
+    view = current_app.view_functions[request.endpoint] if request.endpoint else None
     scopes: dict[str, str] = getattr(view, "scopes", {})
-    return scopes.get(request.method, "INACCESSIBLE")
-
-
-def _views() -> dict[str, Any]:
-    from flask import current_app
-
-    return current_app.view_functions
+    return scopes.get(request.method, INACCESSIBLE)
 
 
 def _query_without_token() -> str:

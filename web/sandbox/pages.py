@@ -12,7 +12,6 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from . import modules
 from .catalogue import GLOBAL_TYPES, RESOLUTIONS, statuses_of
-from .installation import InstallError
 from .jql import JqlError, parse
 from .jql_search import matches
 from .records import Issue, Person, Project, Sprint
@@ -251,6 +250,3 @@ def site_pages(site: JiraSite) -> Blueprint:
         return Response(picture, mimetype="image/svg+xml", headers={"Content-Security-Policy": "default-src 'none'"})
 
     return pages
-
-
-__all__ = ["InstallError", "current_person", "site_pages"]

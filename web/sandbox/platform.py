@@ -18,7 +18,17 @@ from .catalogue import (
     field_list,
     types_of,
 )
-from .gate import RestError, body_object, listed, operation, refusal, visible_issue, whole_number, writable_issue
+from .gate import (
+    INACCESSIBLE,
+    RestError,
+    body_object,
+    listed,
+    operation,
+    refusal,
+    visible_issue,
+    whole_number,
+    writable_issue,
+)
 from .records import Project
 from .result_pages import ResultPages
 from .site import JiraSite
@@ -182,9 +192,10 @@ def platform_interface(site: JiraSite) -> Blueprint:
     def categories() -> Answer:
         return jsonify([site.payloads.category(one) for one in CATEGORIES])
 
-    @operation(rest, "GET", "/rest/api/3/statuses/search", "INACCESSIBLE")
-    def search_statuses() -> Answer:
-        return jsonify([])  # never reached: the gate refuses it, as Jira does for Connect apps
+    @operation(rest, "GET", "/rest/api/3/statuses/search", INACCESSIBLE)
+    @operation(rest, "POST", "/rest/api/3/changelog/bulkfetch", INACCESSIBLE)
+    def not_for_connect() -> Answer:
+        return refusal(403, "Connect apps cannot call this operation.")
 
     @operation(rest, "GET", "/rest/api/3/field", "READ")
     def fields() -> Answer:

@@ -212,6 +212,7 @@ def test_what_the_descriptor_did_not_ask_for_is_forbidden(
 
 def test_what_connect_apps_cannot_call_is_forbidden(rest: Rest) -> None:
     assert rest("GET", "/rest/api/3/statuses/search").status_code == 403
+    assert rest("POST", "/rest/api/3/changelog/bulkfetch", {}).status_code == 403
 
 
 def test_removed_operations_are_gone(rest: Rest) -> None:

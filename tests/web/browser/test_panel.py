@@ -247,7 +247,7 @@ def test_an_issue_below_a_linked_epic_says_so_and_sends_people_there(
     stage.link(epic, "sso")
     frame = open_panel(stage.issue("Below a linked epic", parent=epic))
 
-    assert f"Through {epic.key}, which is linked." in frame.inner_text(".entry")
+    assert f"Through {epic.key}, which is linked: change it there." in frame.inner_text(".entry")
     assert frame.get_attribute(".remark a", "href") == f"{stage.site.base_url}/browse/{epic.key}"
     assert frame.query_selector("[data-unlink]") is None
 

@@ -28,9 +28,10 @@ PANEL_STATEMENTS = 8
 POLL_STATEMENTS = 3
 
 
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PanelStage]:
-    with panel_stage(tmp_path_factory.mktemp("panel")) as stage:
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PanelStage]:
+    url = request.getfixturevalue("postgres").database() if request.param == "postgresql" else ""
+    with panel_stage(tmp_path_factory.mktemp("panel"), database_url=url) as stage:
         yield stage
 
 

@@ -7,6 +7,7 @@ and panels; it cannot touch progress, because nothing here lets it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
@@ -164,6 +165,20 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
+class SiteOption:
+    """Something that an admin may set for a site: an entry of `Connection.settings` that is a list of words.
+
+    `values` holds now; `by_hand` tells whether somebody chose it, or it was learned from the site or is our default.
+    """
+
+    name: str
+    label: str
+    help: str
+    values: tuple[str, ...] = ()
+    by_hand: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a tracker can do beyond the minimum."""
 
@@ -190,6 +205,10 @@ class Tracker(Protocol):
         """Read one issue as it is now."""
         ...
 
+    def fetch_issues(self, connection: Connection, external_ids: Sequence[str]) -> Sequence[IssueSnapshot]:
+        """Read up to 100 issues as they are now; what cannot be read is missing from the answer."""
+        ...
+
     def fetch_subtree(self, connection: Connection, external_id: str) -> Iterator[SnapshotPage]:
         """Read everything that hangs below an issue (not the issue itself), page by page."""
         ...
@@ -214,6 +233,10 @@ class Tracker(Protocol):
         """Count, sum or average over a query in the tracker's language; None when nothing matches an average."""
         ...
 
+    def site_options(self, connection: Connection) -> Sequence[SiteOption]:
+        """Tell what an admin may set for this site, with what holds now; asks nobody."""
+        ...
+
     def discover(self, connection: Connection) -> Mapping[str, Any]:
         """Learn the site's own names for things, as entries of `Connection.settings`."""
         ...
@@ -221,6 +244,47 @@ class Tracker(Protocol):
     def show_label(self, connection: Connection, external_id: str, label: PanelLabel | None) -> None:
         """Put the panel's label on an issue, or take it away; idempotent."""
         ...
+
+
+class BasicTracker:
+    """What a tracker answers that can only tell of issues: everything beyond the minimum, politely declined."""
+
+    capabilities = Capabilities()
+
+    def fetch_issues(self, connection: Connection, external_ids: Sequence[str]) -> Sequence[IssueSnapshot]:
+        """Read the issues one by one, leaving out what cannot be read."""
+        found = []
+        for external_id in external_ids:
+            with suppress(IssueUnreadable):
+                found.append(self.fetch_issue(connection, external_id))
+        return found
+
+    def fetch_issue(self, connection: Connection, id_or_key: str) -> IssueSnapshot:
+        """Must be given by the tracker."""
+        raise NotImplementedError
+
+    def search(self, connection: Connection, account_id: str, text: str, limit: int) -> Sequence[IssueSnapshot]:
+        """Find nothing: issues are linked by id or key only."""
+        return []
+
+    def profile(self, connection: Connection, account_id: str) -> Profile:
+        """Know nobody's name."""
+        return Profile(account_id, account_id)
+
+    def measure(self, connection: Connection, query: str, aggregate: str, field_name: str | None) -> Fraction | None:
+        """Refuse queries."""
+        raise TrackerRefused("This tracker can't be asked by queries")
+
+    def site_options(self, connection: Connection) -> Sequence[SiteOption]:
+        """Leave nothing to be set."""
+        return []
+
+    def discover(self, connection: Connection) -> Mapping[str, Any]:
+        """Have nothing to learn."""
+        return {}
+
+    def show_label(self, connection: Connection, external_id: str, label: PanelLabel | None) -> None:
+        """Show nothing; never called without the capability."""
 
 
 def registered_trackers() -> dict[str, Any]:

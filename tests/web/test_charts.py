@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import date, timedelta
 from fractions import Fraction
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from web.charts import LABEL_GAP, Marker, Reading, draw, thin_out
+from web.charts import LABEL_GAP, Drawing, Marker, Reading, draw, thin_out
 
 START, END = date(2026, 7, 1), date(2026, 9, 30)
 SHARES = st.one_of(st.none(), st.fractions(0, 1))
@@ -22,8 +24,8 @@ def readings(*shares: tuple[str | None, str | None]) -> list[Reading]:
     ]
 
 
-def chart(rows: list[Reading], markers: list[Marker] | None = None, today: date = START, width: int = 920):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a local shorthand
-    return draw(rows, markers or [], starts_on=START, ends_on=END, today=today, width=width)
+def chart(rows: list[Reading], markers: Sequence[Marker] = (), today: date = START, width: int = 920) -> Drawing:
+    return draw(rows, markers, starts_on=START, ends_on=END, today=today, width=width)
 
 
 def test_an_even_pace_is_the_diagonal_of_the_plot() -> None:
@@ -80,7 +82,7 @@ def test_what_lies_outside_the_cycle_is_left_out() -> None:
 def test_days_on_the_axis_have_room() -> None:
     for width in (360, 920):
         ticks = draw([], [], starts_on=date(2026, 9, 28), ends_on=date(2027, 9, 27), today=START, width=width).ticks
-        assert all(after.x - before.x >= 48 for before, after in zip(ticks, ticks[1:], strict=False))
+        assert all(after.x - before.x >= 48 for before, after in pairwise(ticks))
 
 
 def test_a_cycle_of_one_day_can_be_drawn() -> None:

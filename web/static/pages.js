@@ -30,19 +30,20 @@
       if (old.data !== fresh.data) old.data = fresh.data;
       return;
     }
-    const busy = old === document.activeElement && old.matches("input, select, textarea");
-    if (busy || isTyped(old)) return;
+    // What is being typed is the person's; what surrounds it, such as an error, is ours.
+    const typed = isTyped(old) || (old === document.activeElement && old.matches("input, select, textarea"));
+    const kept = (name) => KEPT.has(name) || (typed && name === "value");
     for (const { name, value } of [...fresh.attributes]) {
-      if (old.getAttribute(name) !== value && !KEPT.has(name)) old.setAttribute(name, value);
+      if (old.getAttribute(name) !== value && !kept(name)) old.setAttribute(name, value);
     }
     for (const { name } of [...old.attributes]) {
-      if (!fresh.hasAttribute(name) && !KEPT.has(name)) old.removeAttribute(name);
+      if (!fresh.hasAttribute(name) && !kept(name)) old.removeAttribute(name);
     }
     if (old.nodeName === "TEXTAREA") {
-      if (old.defaultValue !== fresh.defaultValue) old.defaultValue = fresh.defaultValue;
+      if (!typed && old.defaultValue !== fresh.defaultValue) old.defaultValue = fresh.defaultValue;
       return;
     }
-    morphChildren(old, fresh);
+    if (!typed) morphChildren(old, fresh);
   }
 
   function morphChildren(old, fresh) {

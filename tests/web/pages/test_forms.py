@@ -1,4 +1,4 @@
-"""The forms: what they make, what they refuse beside which field, two people editing, and drafts judged while typing."""
+"""The forms: what they make, what they refuse beside which field, two people editing, drafts judged while typing."""
 
 from __future__ import annotations
 

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 from connector.apply import apply_snapshot
 from connector.core import Core
 from connector.errors import Fault, Invalid, NotFound
+from connector.goals.scope import Versions, check_version
 from connector.models import Connection, Issue
 from connector.outbox import enqueue
-from connector.tracker import SiteOption
 
 # Words in one setting, and characters in one word: far more than any site has.
 MOST_WORDS = 100
@@ -21,25 +21,22 @@ LONGEST_WORD = 120
 BATCH = 100
 
 
-def site_options(core: Core, session: Session, workspace_id: str, connection_id: str) -> Sequence[SiteOption]:
-    """Return what may be set for a site; raises NotFound."""
-    connection = _find(session, workspace_id, connection_id)
-    return core.tracker_of(connection).site_options(connection)
-
-
 def edit_site_settings(
     core: Core,
     session: Session,
     workspace_id: str,
     connection_id: str,
     changes: Mapping[str, Sequence[str] | None],
+    *,
+    expected_version: Versions = None,
 ) -> None:
     """Set lists of words by the names of `site_options`; None goes back to what was learned from the site.
 
     Every known issue of the site is read again afterwards, and what moves then is written down as rule_changed. Raises
-    NotFound, Invalid (unknown_setting, too_many, bad_word).
+    NotFound, LostUpdate, Invalid (unknown_setting, too_many, bad_word).
     """
-    connection = _find(session, workspace_id, connection_id)
+    connection = find_connection(session, workspace_id, connection_id)
+    check_version(connection, expected_version)
     known = {option.name for option in core.tracker_of(connection).site_options(connection)}
     faults, wanted = [], {}
     for name, words in changes.items():
@@ -110,7 +107,8 @@ def reread_issues(core: Core, connection: Connection) -> int:
         after = rows[-1].id
 
 
-def _find(session: Session, workspace_id: str, connection_id: str) -> Connection:
+def find_connection(session: Session, workspace_id: str, connection_id: str) -> Connection:
+    """Return a connection of this workspace; raises NotFound."""
     connection = session.get(Connection, connection_id)
     if connection is None or connection.workspace_id != workspace_id:
         raise NotFound("There is no such connection.")

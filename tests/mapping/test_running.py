@@ -192,6 +192,22 @@ def test_a_circle_closed_and_broken_again_leaves_no_trace() -> None:
     check(store)
 
 
+def test_an_issue_may_hang_below_a_circle_that_it_is_not_on() -> None:
+    store = counting_store()
+    place(store, "a", "b", 0)
+    place(store, "b", "a", 0)
+    add_link(store, Link("K", "a"))
+    for name in "abc":
+        set_class(store, name, IssueClass.TODO)
+    place(store, "c", "b", 0)
+    place(store, "d", "c", 0)
+    assert [store.node(name).parent for name in "abcd"] == [None, None, "b", "c"]
+    check(store)
+    place(store, "b", None, 0)
+    assert [store.node(name).parent for name in "abcd"] == ["b", None, "b", "c"]
+    check(store)
+
+
 def test_an_issue_that_names_itself_as_parent_has_none() -> None:
     store = counting_store()
     add_link(store, Link("K", "a"))

@@ -328,3 +328,16 @@ def test_a_hidden_field_full_of_nonsense_breaks_nothing(member: Visitor, admin: 
 def test_a_body_that_is_too_large_is_refused_with_a_page(member: Visitor) -> None:
     member.read(NEW)
     assert member.send(NEW, {"title": "x" * 2_000_000}).status_code == 413
+
+
+def test_the_workspace_follows_its_time_zone(org: Organisation, admin: Visitor) -> None:
+    admin.read("/workspace/edit")
+    assert admin.fields()["timezone"] == "Europe/Berlin"
+    page = admin.do("/workspace/edit", {**admin.fields(), "timezone": "America/New_York"})
+    assert "Days follow America/New York" in page
+    answer = admin.send("/workspace/edit", {**admin.fields(), "name": "Acme", "timezone": "Mars/Olympus"})
+    assert error_beside(answer, "timezone") == "Time zone: please choose one."
+
+
+def test_only_admins_change_the_time_zone(member: Visitor) -> None:
+    member.read("/workspace/edit", 403)

@@ -11,7 +11,7 @@ from fractions import Fraction
 import pytest
 
 from connector.models import Issue, KeyResult, Link, Milestone
-from connector.tracker import TrackerUnavailable
+from connector.tracker import TrackerRefused, TrackerUnavailable
 from tests.connector.conftest import Organisation
 from tests.connector.statements import counted
 from tests.web.pages.conftest import Visitor
@@ -252,7 +252,10 @@ def test_milestones_are_ticked_off(org: Organisation, member: Visitor) -> None:
         first = session.query(Milestone).filter_by(title="Auditor chosen").one().id
     page = member.do(f"/key-results/metric/milestones/{first}", {"wish": "finish"})
     assert notice(page) == "The milestone is finished. Outcome 0 % → 25 %."
-    assert notice(member.do(f"/key-results/metric/milestones/{first}", {"wish": "reopen"})).endswith("25 % → 0 %.")
+    weigh = {"wish": "weigh", "weight": "9"}
+    assert notice(member.do(f"/key-results/metric/milestones/{first}", weigh)).endswith("Outcome 25 % → 75 %.")
+    assert "must be a number" in notice(member.do(f"/key-results/metric/milestones/{first}", {**weigh, "weight": "x"}))
+    assert notice(member.do(f"/key-results/metric/milestones/{first}", {"wish": "reopen"})).endswith("75 % → 0 %.")
     assert (
         "Auditor chosen"
         not in member.do(f"/key-results/metric/milestones/{first}", {"wish": "remove"})
@@ -337,3 +340,28 @@ def test_a_refused_link_shows_its_reason(worked: Organisation, member: Visitor) 
         link = session.get_one(Link, links(worked)[1].id)
         link.state, link.refusal = "refused", "You may not edit TOY-2."
     assert "refused: You may not edit TOY-2." in member.read("/key-results/ratio")
+
+
+def test_a_closed_key_result_keeps_its_links(worked: Organisation, member: Visitor) -> None:
+    link = links(worked)[0]
+    member.read("/key-results/ratio")
+    member.do("/key-results/ratio/state", {"state": "closed"})
+    answer = member.send(f"/links/{link.id}/unlink")
+    assert answer.status_code == 409
+    assert "Open it again" in answer.text
+    assert len(links(worked)) == 2
+
+
+def test_a_link_that_somebody_else_has_removed_is_said_plainly(worked: Organisation, member: Visitor) -> None:
+    link = links(worked)[0]
+    member.read("/key-results/ratio")
+    member.do(f"/links/{link.id}/unlink")
+    assert member.send(f"/links/{link.id}/unlink").status_code == 404
+
+
+def test_a_tracker_that_says_no_is_said_beside_the_field(org: Organisation, member: Visitor) -> None:
+    org.tracker.down = TrackerRefused("The site refused our credentials.")  # type: ignore[assignment]  # the toy raises it
+    member.read("/key-results/ratio")
+    answer = member.send("/key-results/ratio/links", {"issue": "TOY-7"})
+    assert answer.status_code == 422
+    assert "refused our credentials" in answer.text

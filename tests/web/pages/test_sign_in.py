@@ -83,8 +83,9 @@ def test_the_cookie_is_kept_from_scripts_and_from_other_sites(org: Organisation,
     assert "Secure" not in cookie  # this trial runs on plain http
 
 
-def test_over_https_the_cookie_is_secure_and_bound_to_the_host(org: Organisation) -> None:
-    settings = org.core.settings.model_copy(update={"base_url": "https://ladder.example"})
+@pytest.mark.parametrize("address", ["https://ladder.example", "http://ladder.example"])
+def test_away_from_this_machine_the_cookie_is_secure_and_bound_to_the_host(org: Organisation, address: str) -> None:
+    settings = org.core.settings.model_copy(update={"base_url": address})
     app = create_app(replace(org.core, settings=settings))
     cookie = app.test_client().get(f"/sign-in/{link(org)}").headers["Set-Cookie"]
     assert cookie.startswith("__Host-ladder=")

@@ -88,10 +88,12 @@ def serve(host: str, port: int, no_worker: bool, access_log: bool) -> None:
     from web.serve import serve as run_server
 
     settings = read_settings()
+    if "base_url" not in settings.model_fields_set:
+        settings = settings.model_copy(update={"base_url": f"http://{host}:{port}"})
     with open_core(settings) as core, core.database.writing() as session:
         workspace = ensure_workspace(session)
         fresh = not has_admin(session, workspace.id)
-    out.print(f"Ladder listens on http://{host}:{port}, and is reached at [bold]{settings.base_url}[/]")
+    out.print(f"Ladder listens on {host}, port {port}, and is reached at [bold]{escape(settings.base_url)}[/]")
     if fresh:
         out.print("Nobody is in charge yet. Sign in once with this link, within 15 minutes:")
         out.print(f"  [bold]{new_sign_in_link(settings, None)}[/]", highlight=False)

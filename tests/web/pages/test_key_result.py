@@ -365,3 +365,18 @@ def test_a_tracker_that_says_no_is_said_beside_the_field(org: Organisation, memb
     answer = member.send("/key-results/ratio/links", {"issue": "TOY-7"})
     assert answer.status_code == 422
     assert "refused our credentials" in answer.text
+
+
+def test_a_mistyped_value_is_corrected_with_a_row_of_its_own(org: Organisation, member: Visitor) -> None:
+    member.read("/key-results/metric")
+    page = member.do("/key-results/metric/check-ins", {"value": "285", "changed": "Shorter form."})
+    path = re.search(r'href="(/key-results/metric/check-ins/[^"]+)"', page)
+    assert path is not None
+    member.read(path[1])
+    assert member.fields()["value"] == "285"
+    page = member.do(path[1], {**member.fields(), "value": "28.5"})
+    assert notice(page) == "Corrected. Outcome 100 % → 50 %."
+    assert "measurement corrected: 285\u00a0% → 28.5\u00a0%" in page
+    assert "Shorter form." in page
+    answer = member.send(path[1], {"value": "x", "version": "2"})
+    assert answer.status_code == 422

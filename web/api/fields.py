@@ -117,8 +117,6 @@ EXACT_SCHEMA: dict[str, Any] = {
         {"type": "number", "exclusiveMinimum": -1e18, "exclusiveMaximum": 1e18},
         {"type": "string", "pattern": NUMBER_PATTERN},
     ],
-    "description": "Exact. Read: a number or text (a decimal or a fraction). Answered: a number where every JSON "
-    "reader gets it exactly (15 significant digits), otherwise text.",
 }
 Exact = Annotated[Fraction, BeforeValidator(_exact), PlainSerializer(exact_json), WithJsonSchema(EXACT_SCHEMA)]
 Rational = Annotated[

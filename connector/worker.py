@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from itertools import groupby
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -23,7 +23,8 @@ from connector.core import Core
 from connector.doorbell import Doorbell
 from connector.errands import HANDLERS
 from connector.errands import Errand as Handler
-from connector.models import Connection, IdempotentAnswer, InboxEntry, OutboxEntry
+from connector.idempotency import forget_old
+from connector.models import Connection, InboxEntry, OutboxEntry
 from connector.outbox import Errand, Outbox, enqueue
 from connector.reconcile import INTERVAL, UnknownConnection, reconcile
 from connector.telemetry import BACKLOG, ERRANDS, logger
@@ -36,7 +37,6 @@ OUTBOX_SWEEP = 0.5
 TRANSACTION_SECONDS = 0.05
 # At most twenty errands a second per connection and process: Jira allows a hundred calls, and errands make several.
 PACE_SECONDS = 0.05
-IDEMPOTENCY_KEPT = timedelta(days=1)
 CLEAN_UP_EVERY = timedelta(hours=1)
 
 
@@ -131,8 +131,7 @@ class Worker:
         self._core.inbox.clean_up()
         self._outbox.clean_up()
         with self._core.database.writing() as session:
-            old = IdempotentAnswer.created_at < self._core.clock() - IDEMPOTENCY_KEPT
-            session.execute(delete(IdempotentAnswer).where(old))
+            forget_old(session, self._core.clock())
 
     def _run_inbox(self) -> None:
         self._run(self._inbox_bell, INBOX_SWEEP, lambda: self._work_inbox(20))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import func, select
@@ -12,7 +12,9 @@ from sqlalchemy.orm import Session
 
 from connector.errors import Conflict, Invalid
 from connector.goals import scope
-from connector.models import Cycle, Objective
+from connector.ledger import show_anew
+from connector.models import Cycle, KeyResult, Objective, utcnow
+from connector.turns import take_turn
 
 STATES = ("open", "closed")
 EDITABLE = frozenset({"name", "starts_on", "ends_on", "state"})
@@ -54,12 +56,14 @@ def edit_cycle(
     changes: Mapping[str, Any],
     *,
     expected_version: scope.Versions = None,
+    now: datetime | None = None,
 ) -> Cycle:
     """Change name, days or state. A closed cycle can only be opened again, in an edit of that alone or with others.
 
     Raises NotFound, LostUpdate, Invalid, Conflict (cycle_closed, name_taken).
     """
     scope.refuse_unknown(changes, EDITABLE)
+    take_turn(session, workspace_id)
     cycle = scope.find(session, Cycle, workspace_id, cycle_id, lock=True)
     scope.check_version(cycle, expected_version)
     state = scope.choose(changes.get("state", cycle.state), STATES, "state")
@@ -70,9 +74,15 @@ def edit_cycle(
         scope.require_free_name(session, Cycle, workspace_id, name)
     starts_on, ends_on = changes.get("starts_on", cycle.starts_on), changes.get("ends_on", cycle.ends_on)
     _check_days(starts_on, ends_on)
+    looked = (cycle.starts_on, cycle.ends_on, cycle.state)
     cycle.name, cycle.starts_on, cycle.ends_on, cycle.state = name, starts_on, ends_on, state
     scope.touch(cycle)
     session.flush()
+    if looked != (starts_on, ends_on, state):
+        # Pace and status of everything in the cycle follow from its days and from whether it is open.
+        inside = select(KeyResult).join(KeyResult.objective).where(Objective.cycle_id == cycle.id)
+        for key_result in session.scalars(inside.order_by(KeyResult.id)).all():
+            show_anew(session, key_result, now or utcnow())
     return cycle
 
 

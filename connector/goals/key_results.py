@@ -26,6 +26,7 @@ from connector.goals.kinds import (
     faults_of_options,
     settings_of,
 )
+from connector.ledger import show_anew
 from connector.models import CheckIn, Connection, KeyResult, LedgerEntry, Link, Objective, Person, Team
 from connector.outbox import enqueue
 from connector.turns import take_turn
@@ -51,6 +52,7 @@ class CreateKeyResult:
     value: Fraction | None = None
     weight: Fraction = Fraction(1)
     due_on: date | None = None
+    state: str = "open"
 
 
 def create_key_result(
@@ -85,6 +87,7 @@ def create_key_result(
         target=definition.target,
         weight=command.weight,
         due_on=command.due_on,
+        state=scope.choose(command.state, STATES, "state"),
         size_by=command.options.size_by,
         started_credit=command.options.started_credit,
         unestimated=command.options.unestimated,
@@ -149,12 +152,15 @@ def edit_key_result(
         key_result.objective = objective
     key_result.title = scope.clean_line(changes.get("title", key_result.title), "title", scope.LONGEST_TITLE)
     key_result.driver, key_result.unit, key_result.weight = driver, unit.strip(), weight
+    reopened_or_closed = key_result.state != state
     key_result.due_on, key_result.state = changes.get("due_on", key_result.due_on), state
     scope.touch(key_result)
     _redefine(session, key_result, old, new, actor=actor, now=now)
     if options != options_of(key_result):
         count_anew(session, key_result, options, actor=actor, now=now)
     session.flush()
+    if reopened_or_closed:
+        show_anew(session, key_result, now)
     return key_result
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select
@@ -11,7 +12,9 @@ from sqlalchemy.orm import Session
 
 from connector.errors import Conflict, Invalid
 from connector.goals import scope
-from connector.models import Cycle, KeyResult, Objective, Person, Team
+from connector.ledger import show_anew
+from connector.models import Cycle, KeyResult, Objective, Person, Team, utcnow
+from connector.turns import take_turn
 
 STATES = ("open", "closed")
 EDITABLE = frozenset({"title", "cycle_id", "team_id", "owner_id", "co_owner_ids", "parent_id", "state"})
@@ -27,6 +30,7 @@ class CreateObjective:
     owner_id: str | None = None
     co_owner_ids: tuple[str, ...] = ()
     parent_id: str | None = None
+    state: str = "open"
 
 
 def create_objective(session: Session, workspace_id: str, command: CreateObjective) -> Objective:
@@ -44,6 +48,7 @@ def create_objective(session: Session, workspace_id: str, command: CreateObjecti
         owner=_person(session, workspace_id, command.owner_id),
         co_owners=_people(session, workspace_id, command.co_owner_ids, command.owner_id),
         parent=parent,
+        state=scope.choose(command.state, STATES, "state"),
     )
     session.add(objective)
     session.flush()
@@ -57,12 +62,14 @@ def edit_objective(
     changes: Mapping[str, Any],
     *,
     expected_version: scope.Versions = None,
+    now: datetime | None = None,
 ) -> Objective:
     """Change an objective; moving it to another cycle takes its key results along.
 
     Raises NotFound, LostUpdate, Invalid (parent_circle, ...), Conflict (cycle_closed, objective_closed).
     """
     scope.refuse_unknown(changes, EDITABLE)
+    take_turn(session, workspace_id)
     objective = scope.find(session, Objective, workspace_id, objective_id, lock=True)
     scope.check_version(objective, expected_version)
     scope.require_open_cycle(objective.cycle)
@@ -79,11 +86,15 @@ def edit_objective(
     co_owner_ids = changes.get("co_owner_ids", [person.id for person in objective.co_owners])
     owner = _person(session, workspace_id, owner_id)
     co_owners = _people(session, workspace_id, co_owner_ids, owner_id)
+    looked = (objective.state, objective.cycle_id)
     objective.title, objective.state = title, state
     objective.cycle, objective.team, objective.parent, objective.owner = cycle, team, parent, owner
     objective.co_owners = co_owners
     scope.touch(objective)
     session.flush()
+    if looked != (state, cycle.id):
+        for key_result in sorted(objective.key_results, key=lambda row: row.id):
+            show_anew(session, key_result, now or utcnow())
     return objective
 
 

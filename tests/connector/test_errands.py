@@ -80,6 +80,19 @@ def test_what_appears_below_a_linked_epic_gets_a_label_too(org):
     assert set(org.tracker.labels) == {"E", "a"}
 
 
+def test_a_new_word_of_the_driver_reaches_labels_below_a_linked_epic(org):
+    org.tell("E", "todo", at=1, level=1)
+    org.link("E")
+    org.tell("a", "todo", at=2, parent="E")
+    run(org, "show_label")
+    say(org, "ratio", "red")
+
+    run(org, "refresh_labels")
+    run(org, "show_label")
+
+    assert org.tracker.labels["a"] == PanelLabel("off track", "removed")
+
+
 def test_a_query_is_measured_and_a_failing_one_keeps_the_last_value_and_says_so(org, monkeypatch):
     org.tell("1", "done", at=1)
     with org.core.database.writing() as session:

@@ -143,10 +143,15 @@ def _logged(app: WsgiApp) -> WsgiApp:
         logger.info(
             "request",
             method=environ.get("REQUEST_METHOD"),
-            path=environ.get("PATH_INFO"),
+            path=_without_secret(environ.get("PATH_INFO", "")),
             status=int(said[0].split(" ", 1)[0]) if said else 0,
             milliseconds=round((time.perf_counter() - begun) * 1000, 1),
         )
         return answer
 
     return logged
+
+
+def _without_secret(path: str) -> str:
+    """Return a path as it may be kept: a sign-in link's secret lets whoever reads the log in, until it is used."""
+    return "/sign-in/…" if path.startswith("/sign-in/") else path

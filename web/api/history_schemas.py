@@ -233,6 +233,7 @@ class ConnectionOut(Shape):
     backlog: int
     failures: list[ConnectionFailure]
     settings: list[SiteSetting]
+    version: int
 
 
 class ConnectionPage(Shape):

@@ -344,7 +344,7 @@ def _count(number: Any) -> int:
     if isinstance(number, Sequence) and not isinstance(number, str):
         return len(number)
     if isinstance(number, bool) or number is None or number != int(number):
-        raise ValueError(f"not a count: {number!r}")
+        raise ValueError(f"not a count: {number}")
     return int(number)
 
 

@@ -171,6 +171,31 @@ def token_create(name: str, workspace: str | None) -> None:
     out.print(secret)
 
 
+@token.command("list")
+@click.option("--workspace", help="Its name or id; needed only when there are several.")
+def token_list(workspace: str | None) -> None:
+    """Show the tokens of a workspace: id, name, last use, and whether they are revoked."""
+    from connector.tokens import list_tokens, workspace_for_token
+
+    with open_core() as core, core.database.reading() as session:
+        for row in list_tokens(session, workspace_for_token(session, workspace).id):
+            used = f"last used {row.last_used_at:%Y-%m-%d %H:%M} UTC" if row.last_used_at else "never used"
+            revoked = f", revoked {row.revoked_at:%Y-%m-%d %H:%M} UTC" if row.revoked_at else ""
+            out.print(f"{row.id}  {escape(row.name)}  {used}{revoked}")
+
+
+@token.command("revoke")
+@click.argument("token_id")
+@click.option("--workspace", help="Its name or id; needed only when there are several.")
+def token_revoke(token_id: str, workspace: str | None) -> None:
+    """Make the token with this id (see `ladder token list`) useless from now on."""
+    from connector.tokens import revoke_token, workspace_for_token
+
+    with open_core() as core, core.database.writing() as session:
+        revoke_token(session, workspace_for_token(session, workspace).id, token_id, now=core.clock())
+    out.print("Revoked.")
+
+
 @main.command("sign-in-link")
 @click.option("--person", help="Their e-mail address, name or id; without it, the link makes the first admin.")
 def sign_in_link(person: str | None) -> None:

@@ -44,6 +44,24 @@ def test_a_token_is_printed_once_and_only_its_hash_is_kept(runner: CliRunner, da
     core.close()
 
 
+def test_a_token_is_listed_and_revoked_by_its_id(runner: CliRunner, database: Settings) -> None:
+    secret = runner.invoke(main, ["token", "create", "ci"]).stdout.strip()
+    listed = runner.invoke(main, ["token", "list"]).stdout
+    token_id = listed.split()[0]
+    assert "ci  never used" in listed
+    assert secret not in listed
+
+    assert runner.invoke(main, ["token", "revoke", token_id]).stdout == "Revoked.\n"
+
+    assert "revoked" in runner.invoke(main, ["token", "list"]).stdout
+    core = build_core(database, trackers={})
+    with core.database.reading() as session:
+        assert token_of(session, secret) is None
+    core.close()
+    unknown = runner.invoke(main, ["token", "revoke", "nothing"])
+    assert (unknown.exit_code, "no such token" in unknown.stderr) == (1, True)
+
+
 def test_a_sign_in_link_leads_to_the_public_address_and_works_once(runner: CliRunner, database: Settings) -> None:
     result = runner.invoke(main, ["sign-in-link"])
     assert result.exit_code == 0

@@ -71,6 +71,8 @@ def _open_house(folder: Path, ladder_port: int, jira_port: int) -> NoReturn:
     with Stage(folder, site, ladder_port=ladder_port) as stage:
         with err.status("Installing Ladder in the stand-in site and playing seven weeks of work"):
             site.install(stage.ladder_url)
+            # Ladder first learns what the site calls things, such as its field for story points.
+            stage.settle()
             season = Season(stage, site, today)
             season.play()
         out.print(_where_to_look(stage, season))

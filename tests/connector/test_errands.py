@@ -115,6 +115,8 @@ def test_a_query_is_measured_and_a_failing_one_keeps_the_last_value_and_says_so(
 
     outcome = org.card("q1").outcome
     assert (outcome.progress, outcome.trouble) == (Fraction(1, 4), "the query names a field that does not exist")
+    with org.core.database.reading() as session:
+        assert session.get_one(KeyResult, "q1").version == 1, "nobody's edit is turned down for it"
 
 
 def test_what_people_set_by_hand_survives_a_discovery(org):

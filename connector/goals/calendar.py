@@ -19,6 +19,10 @@ from connector.turns import take_turn
 STATES = ("open", "closed")
 EDITABLE = frozenset({"name", "starts_on", "ends_on", "state"})
 LONGEST_NAME = 120
+# Days of twenty years. Charts have a point for each day, so an endless cycle would keep the machine busy with one page.
+LONGEST_CYCLE = 20 * 366
+# Beyond these years the day before or after, or the same moment in another zone, may not exist.
+YEARS = (1900, 9000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,7 @@ class CreateCycle:
 
 
 def create_cycle(session: Session, workspace_id: str, command: CreateCycle) -> Cycle:
-    """Make a cycle. Raises Invalid (empty, dates_out_of_order) or Conflict (name_taken)."""
+    """Make a cycle. Raises Invalid (empty, dates_out_of_order, dates_out_of_range) or Conflict (name_taken)."""
     name = scope.clean_line(command.name, "name", LONGEST_NAME)
     _check_days(command.starts_on, command.ends_on)
     scope.choose(command.state, STATES, "state")
@@ -114,3 +118,5 @@ def current_cycle(session: Session, workspace_id: str, today: date) -> Cycle | N
 def _check_days(starts_on: date, ends_on: date) -> None:
     if ends_on < starts_on:
         raise Invalid("dates_out_of_order", "The last day must not come before the first.", "ends_on")
+    if starts_on.year < YEARS[0] or ends_on.year > YEARS[1] or (ends_on - starts_on).days > LONGEST_CYCLE:
+        raise Invalid("dates_out_of_range", "A cycle can last twenty years, between 1900 and 9000.", "ends_on")

@@ -79,7 +79,16 @@ def test_a_day_in_the_past_shows_the_state_of_its_evening(worked: Organisation, 
 
 
 @pytest.mark.parametrize(
-    "query", ["at=yesterday", "at=2026-13-40", "cause=magic", "before=x", "before=99999999999999999999"]
+    "query",
+    [
+        "at=yesterday",
+        "at=2026-13-40",
+        "at=9999-12-31",
+        "at=0001-01-01",
+        "cause=magic",
+        "before=x",
+        "before=99999999999999999999",
+    ],
 )
 def test_a_query_that_makes_no_sense_is_left_aside(worked: Organisation, member: Visitor, query: str) -> None:
     member.read(f"/key-results/ratio?{query}")

@@ -34,10 +34,6 @@ Door = Callable[[Request], None]
 # Seconds in which a body must be complete, and in which a commit must be made.
 BODY_SECONDS = 30.0
 COMMIT_SECONDS = 10.0
-PLAIN = ("content-type", "text/plain; charset=utf-8")
-TOO_LARGE: Answer = (413, [PLAIN, ("connection", "close")], b"The body is too large.\n")
-TOO_SLOW: Answer = (408, [PLAIN, ("connection", "close")], b"The body did not come.\n")
-NOT_STORED: Answer = (503, [PLAIN, ("retry-after", "60")], b"The delivery can't be stored now.\n")
 
 
 def answer_of(response: Response) -> Answer:
@@ -46,7 +42,14 @@ def answer_of(response: Response) -> Answer:
     return response.status_code, headers, response.get_data()
 
 
+def _plain(status: int, words: str, **headers: str) -> Answer:
+    return answer_of(Response(words + "\n", status, headers, content_type="text/plain; charset=utf-8"))
+
+
 ACCEPTED = answer_of(Response(status=204))
+TOO_LARGE = _plain(413, "The body is too large.", connection="close")
+TOO_SLOW = _plain(408, "The body did not come.", connection="close")
+NOT_STORED = _plain(503, "The delivery can't be stored now.", **{"retry-after": "60"})
 
 
 class Front:
@@ -182,7 +185,8 @@ def environ_of(scope: Any, body: bytes) -> dict[str, Any]:
     for name, value in scope.headers.items():
         if name == "content-type":
             environ["CONTENT_TYPE"] = value
-        elif name not in ("content-length", "transfer-encoding"):
+        # As in nginx: X_Forwarded_For would be told as X-Forwarded-For, which only our own proxy may say (spoofing).
+        elif "_" not in name and name not in ("content-length", "transfer-encoding"):
             field = f"HTTP_{name.upper().replace('-', '_')}"
             environ[field] = value if field not in environ else f"{environ[field]},{value}"
     return environ

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from multiprocessing.util import Finalize
 from typing import Any, cast
 
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
@@ -60,6 +60,9 @@ def serve(
         address=host,
         port=port,
         interface=Interfaces.RSGI,
+        # Nothing ends a silent HTTP/2 connection here, so that a few hundred of them would keep everybody else out for
+        # good (and their headers may be huge). Proxies speak HTTP/1.1 with us; browsers only use 2 over TLS.
+        http=HTTPModes.http1,
         workers=1,
         backpressure=BACKPRESSURE,
         http1_settings=HTTP1Settings(header_read_timeout=HEADER_TIMEOUT),

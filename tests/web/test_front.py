@@ -99,6 +99,21 @@ def test_what_announces_itself_as_too_large_is_not_read(app: Flask, length: str)
     assert wire.read == 0
 
 
+def test_what_is_turned_away_here_carries_the_headers_of_every_answer(app: Flask, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(front, "BODY_SECONDS", 0.05)
+    too_large = ask(door_of(app), Scope("POST", headers={"content-length": "5000"}), Wire())
+    too_slow = ask(door_of(app), Scope("POST", headers={"content-length": "4"}), Wire(stalls=True))
+    for _status, headers, _body in (too_large, too_slow, front.NOT_STORED):
+        told = dict(headers)
+        assert {"strict-transport-security", "content-security-policy", "x-content-type-options"} <= set(told)
+        assert told["cache-control"] == "no-cache, no-store"
+
+
+def test_a_header_with_an_underscore_is_not_taken_for_one_with_a_dash(app: Flask):
+    scope = Scope(headers={"x-two": "the proxy's", "x_two": "a stranger's"})
+    assert ask(door_of(app), scope, Wire())[2] == b"GET /echo  the proxy's "
+
+
 def test_an_endless_body_is_read_no_further_than_the_limit(app: Flask):
     wire = Wire([b"x" * 100] * 1000)
     assert ask(door_of(app), Scope("POST", headers={"transfer-encoding": "chunked"}), wire)[0] == 413

@@ -143,6 +143,27 @@ def test_an_endless_body_is_cut_off_at_the_limit(served: Served):
     assert answers(served.port)
 
 
+def test_clients_that_send_their_bodies_slowly_keep_nobody_waiting(served: Served):
+    wires = [served.connect() for _ in range(60)]
+    for wire in wires:
+        wire.sendall(
+            b"POST /sign-in/x HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+            b"Content-Length: 1000\r\n\r\ntoken="
+        )
+    assert answers(served.port)
+    for wire in wires:
+        wire.close()
+
+
+def test_silent_http_2_connections_are_not_kept(served: Served):
+    with served.connect() as wire:
+        wire.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0")
+        said = b""
+        while part := wire.recv(1000):
+            said += part
+    assert not said.startswith(b"\0"), "it speaks HTTP/2"
+
+
 def test_asked_to_stop_it_lets_requests_under_way_finish(served: Served):
     body = Storm(seed=3, size=1).reports[0].body()
     with served.connect() as wire:

@@ -40,7 +40,8 @@ from web.sandbox.seeding import LEAD, VIEWER
 
 CLASSES = {str(cls) for cls in IssueClass} - {"gone", "unknown"}
 HOSTILE = [
-    b"", b"\xff\xfe", b"null", b"[]", b"7", b'"issue"', b"{}", b"{broken", b'{"issue": 7, "id": {}, "at": "soon", "cls": 1}',
+    b"", b"\xff\xfe", b"null", b"[]", b"7", b'"issue"', b"{}", b"{broken",
+    b'{"issue": 7, "id": {}, "at": "soon", "cls": 1}',
     b'{"issue": {"id": [], "fields": {"updated": 1e400}}, "cls": 3}', b"[" * 5000,
     b'{"id": 1, "at": 1e300, "cls": "x"}',
 ]  # fmt: skip

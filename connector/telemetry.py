@@ -35,7 +35,7 @@ SECRET_NAMES = frozenset(
         "querystring",
     }
 )  # fmt: skip
-# Strangers write into what is logged (an address can have 60,000 characters), so each pattern has to be done in one pass
+# Strangers write into what is logged (an address can have 60,000 characters), so each pattern must be done in one pass,
 # however it is fed, or a single request could keep the process busy for a minute.
 _PATTERNS = (
     # Nothing worth reading is that long without a blank.

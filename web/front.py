@@ -17,7 +17,7 @@ from contextlib import suppress
 from typing import Any
 
 from flask import Response
-from granian.rsgi import ProtocolClosed
+from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # re-exported there, without saying so
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request
 

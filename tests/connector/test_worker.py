@@ -294,7 +294,8 @@ def test_a_doorbell_without_its_queue_never_disturbs_the_one_who_rings(tmp_path)
     doorbell.close(timeout=5)
 
 
-def test_a_redis_queue_without_the_redis_package_is_a_bad_setting(tmp_path):
+def test_a_redis_queue_without_the_redis_package_is_a_bad_setting(tmp_path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("huey.storage.Redis", None)
     settings = load_settings(env_file=None, database_url=f"sqlite:///{tmp_path}/a.db", queue_url="redis://127.0.0.1:1")
     with pytest.raises(BadSettings, match="LADDER_QUEUE_URL"):
         open_queue(settings)

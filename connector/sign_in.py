@@ -44,6 +44,12 @@ def link_is_open(session: Session, secret: str, *, now: datetime) -> bool:
     return session.scalars(query).one_or_none() is not None
 
 
+def link_is_for(session: Session, secret: str, person_id: str) -> bool:
+    """Tell whether the link was made for this person; a first-start link is for nobody yet."""
+    query = select(SignInLink.id).where(SignInLink.token_hash == hash_of(secret), SignInLink.person_id == person_id)
+    return session.scalars(query).one_or_none() is not None
+
+
 def sign_in(session: Session, secret: str, *, now: datetime) -> Person:
     """Use the link up and return who came in. Raises NotAllowed (link_used_or_expired, admin_exists).
 

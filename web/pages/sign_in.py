@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import request
+from flask import g, request
 from werkzeug.wrappers import Response
 
 from connector import sign_in
@@ -21,10 +21,13 @@ def sign_in_help() -> Response:
 @blueprint.get("/sign-in/<secret>")
 @open_page
 def confirm_sign_in(secret: str) -> Response:
-    """Show the button that uses the link up; looking at the page does not."""
-    visit().changed = True  # the button's form needs the token of this very visit
+    """Show the button that uses the link up; looking at the page does not. Who is in already goes straight on."""
     with core().database.reading() as session:
         is_open = sign_in.link_is_open(session, secret, now=core().clock())
+        is_in = is_open and g.person is not None and sign_in.link_is_for(session, secret, g.person.id)
+    if is_in:
+        return go_to(request.args.get("to", "/"))
+    visit().changed = True  # the button's form needs the token of this very visit
     template = "pages/sign_in_confirm.html" if is_open else "pages/sign_in_old.html"
     return page(template, secret=secret, to=request.args.get("to", ""), status=200 if is_open else 410)
 

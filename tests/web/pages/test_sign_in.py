@@ -68,6 +68,22 @@ def test_the_page_asked_for_comes_after_signing_in(org: Organisation, site: Flas
     assert visitor.send(f"/sign-in/{secret}", {"to": "/key-results/ratio"}).location == "/key-results/ratio"
 
 
+def test_whoever_is_signed_in_already_goes_straight_on(org: Organisation, site: Flask) -> None:
+    visitor, secret = Visitor(site.test_client()), link(org)
+    visitor.read(f"/sign-in/{secret}")
+    visitor.send(f"/sign-in/{secret}")
+    again = visitor.client.get(f"/sign-in/{link(org)}?to=%2Fkey-results%2Fratio", headers=visitor.headers)
+    assert (again.status_code, again.location) == (303, "/key-results/ratio")
+    evil = visitor.client.get(f"/sign-in/{link(org)}?to=%2F%2Fevil.example", headers=visitor.headers)
+    assert evil.location == "/"
+    with org.core.database.writing() as session:
+        other = Person(workspace_id="w", name="Lin", role="member")
+        session.add(other)
+        session.flush()
+        other_id = other.id
+    assert "Sign in" in visitor.read(f"/sign-in/{link(org, other_id)}")
+
+
 @pytest.mark.parametrize(
     "to", ["https://evil.example", "//evil.example", "/\\evil.example", "/a\nb", "javascript:alert(1)", ""]
 )

@@ -130,7 +130,7 @@ def load_settings(env_file: str | None = ".env", **given: Any) -> Settings:
     known = {PREFIX + field.upper() for field in Settings.model_fields}
     unknown = sorted(name for name in named if name.upper().startswith(PREFIX) and name.upper() not in known)
     if unknown:
-        raise BadSettings(f"{unknown[0]}: no such setting; see README, Configuration")
+        raise BadSettings(f"{unknown[0]}: no such setting; see README, Settings")
     try:
         return Settings(_env_file=env_file, **given)  # type: ignore[call-arg]  # an option of pydantic-settings
     except ValidationError as error:

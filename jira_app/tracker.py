@@ -23,6 +23,7 @@ from connector.tracker import (
     Profile,
     SnapshotPage,
     TrackerRefused,
+    WithoutCards,
 )
 from connector.vault import SealBroken
 from jira_app import jql
@@ -50,7 +51,7 @@ NO_LABEL = {"type": "lozenge", "value": {"label": "–", "type": "default"}}
 LONGEST_LABEL = 40
 
 
-class JiraTracker:
+class JiraTracker(WithoutCards):
     """Answers the core's questions about Jira sites; see connector.tracker.Tracker."""
 
     name = TRACKER_NAME

@@ -16,10 +16,11 @@ from connector.models import Connection
 from connector.tracker import (
     Action, BadDelivery, Capabilities, Event, Ignored, IssueChanged, IssueDeleted, IssueSnapshot, IssueTouched,
     IssueUnreadable, PanelLabel, Profile, SnapshotPage, TrackerUnavailable, Unsupported,
+    WithoutCards,
 )  # fmt: skip
 
 
-class ToyTracker:
+class ToyTracker(WithoutCards):
     """Keeps its issues in `site`; `down` makes it unavailable; `labels` is what was shown."""
 
     name = "toy"

@@ -1,7 +1,7 @@
 """The tables, in three files: goals, work, delivery."""
 
 from connector.models.base import Base, new_id, utcnow
-from connector.models.delivery import ApiToken, IdempotentAnswer, InboxEntry, OutboxEntry, SignInLink
+from connector.models.delivery import ApiToken, IdempotentAnswer, InboxEntry, OAuthState, OutboxEntry, SignInLink
 from connector.models.goals import (
     KEY_RESULT_KINDS,
     TEAM_LEVELS,
@@ -44,6 +44,7 @@ __all__ = [
     "LedgerEntry",
     "Link",
     "Milestone",
+    "OAuthState",
     "Objective",
     "OutboxEntry",
     "Person",

@@ -22,7 +22,9 @@ class Connection(Identified, Base):
 
     `tenant_key` is how its webhooks name it (Connect clientKey, Linear organizationId). `credential` and
     `previous_credential` are sealed by `connector.vault`. `settings` (Jira): estimate_field, dropped_resolutions,
-    dropped_status_ids, status_categories {status id: category}. `offline_since`, `paused_until` and `trouble` say what
+    dropped_status_ids, status_categories {status id: category}; (Linear): workflow_states {state id: [type, name]},
+    app_user_id, team_keys {team id: key}, goal_labels. `renewing_until` is a lease: until then one process alone may
+    trade the refresh token for a new one. `offline_since`, `paused_until` and `trouble` say what
     a page shows while the tracker does not answer.
     """
 
@@ -39,6 +41,7 @@ class Connection(Identified, Base):
     credential: Mapped[str | None] = mapped_column(Text)
     previous_credential: Mapped[str | None] = mapped_column(Text)
     previous_credential_until: Mapped[datetime | None]
+    renewing_until: Mapped[datetime | None]
     settings: Mapped[dict[str, Any]] = mapped_column(default=dict)
     installed_at: Mapped[datetime] = mapped_column(default=utcnow)
     last_event_at: Mapped[datetime | None]

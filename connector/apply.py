@@ -83,11 +83,14 @@ def apply_snapshot(
     now: datetime,
     actor: str = "",
     fresh: bool = False,
+    rule_changed: bool = False,
 ) -> Applied:
     """Make an issue look as reported, unless we know something newer.
 
     The tracker's own update time decides, so deliveries may come twice and in any order. Two different reports of the
     same moment can't be put in order: the issue is read again. `fresh` marks such a reading, which settles the tie.
+    `rule_changed` says that issues are being read by other settings: what moves on an issue that did not change itself
+    moves now and for that cause, never as work done.
     """
     take_turn(session, connection.workspace_id)
     issue = ensure_issue(session, connection, snapshot.external_id)
@@ -105,6 +108,7 @@ def apply_snapshot(
             if not fresh:
                 enqueue(session, connection.id, "fetch_issue", snapshot.external_id)
                 return "asked_again"
+    by_rule = rule_changed and issue.watermark == snapshot.updated_at
     _describe(issue, snapshot)
     issue.watermark, issue.content_hash = snapshot.updated_at, content
     issue.stale_since = issue.stale_reason = None
@@ -115,7 +119,8 @@ def apply_snapshot(
             enqueue(session, connection.id, "fetch_issue", parent.external_id)
     session.flush()
     after = IssueRecord(IssueClass(snapshot.cls), snapshot.estimate, parent.id if parent else None, snapshot.level)
-    _move(session, issue, after, Occasion("", actor, happened_at, now, source))
+    occasion = Occasion("", actor, now if by_rule else happened_at, now, source)
+    _move(session, issue, after, occasion, Cause.RULE_CHANGED if by_rule else None)
     return "applied"
 
 
@@ -148,15 +153,16 @@ def _move(
     issue: Issue,
     after: IssueRecord,
     occasion: Occasion,
+    cause: Cause | None = None,
 ) -> None:
-    """Bring place, size and class to what was reported; each step is written down under its own cause."""
+    """Bring place, size and class to what was reported; each step is written down under its own cause, or `cause`."""
     store = SqlStore(session, issue.workspace_id, occasion.learned_at)
     details = {"from": issue.cls, "to": after.cls.value}, {"from": _text(issue.estimate), "to": _text(after.estimate)}
     movements, changes = apply_issue(store, issue.id, after)
     store.flush()
     for movement in movements:
         detail = details[movement.cause is Cause.RESIZED]
-        record_work(session, [movement.change], occasion.because(movement.cause, detail), issue)
+        record_work(session, [movement.change], occasion.because(cause or movement.cause, detail), issue)
     pass_labels_on(session, changes)
     if changes and issue.shown_label is None and after.cls not in ABSENT:
         # It ladders into a key result now, so its panel gets a label without anybody having to open it.

@@ -14,6 +14,7 @@ from connector.measuring import measure_key_result
 from connector.models import Connection, Issue, Link, OutboxEntry
 from connector.outbox import enqueue
 from connector.panel_label import kept, label_of_issue, label_of_key_result
+from connector.site_settings import reread_issues
 from connector.tracker import IssueUnreadable
 
 Errand = Callable[[Core, Connection, OutboxEntry], None]
@@ -102,7 +103,16 @@ def discover(core: Core, connection: Connection, entry: OutboxEntry) -> None:
     with core.database.writing() as session:
         row = session.get_one(Connection, connection.id)
         chosen = set(row.settings.get("set_by_hand", ()))
-        row.settings = {**row.settings, **{name: value for name, value in found.items() if name not in chosen}}
+        before = row.settings
+        row.settings = {**before, **{name: value for name, value in found.items() if name not in chosen}}
+        if row.settings != before:
+            # Issues that were heard of before we knew what the site calls things are read by it now.
+            enqueue(session, connection.id, "reread", "")
+
+
+def reread(core: Core, connection: Connection, entry: OutboxEntry) -> None:
+    """Read every known issue again, after a setting changed."""
+    reread_issues(core, connection)
 
 
 HANDLERS: Mapping[str, Errand] = {
@@ -112,5 +122,6 @@ HANDLERS: Mapping[str, Errand] = {
     "fetch_subtree": fetch_subtree,
     "measure": measure,
     "refresh_labels": refresh_labels,
+    "reread": reread,
     "show_label": show_label,
 }

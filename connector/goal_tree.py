@@ -57,6 +57,7 @@ def objectives_of(session: Session, workspace_id: str, cycle: Cycle) -> Sequence
         selectinload(Objective.team),
         selectinload(Objective.cycle),
         selectinload(Objective.owner),
+        selectinload(Objective.co_owners),
         selectinload(Objective.key_results).selectinload(KeyResult.driver),
     )
     query = select(Objective).where(Objective.workspace_id == workspace_id).options(*everything)

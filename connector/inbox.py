@@ -21,8 +21,9 @@ from connector.group_commit import GroupCommit, NotCommitted
 from connector.models import InboxEntry
 from connector.telemetry import APPLIED, DELIVERIES, LAG
 
-# How long a worker may take over what it claimed before others may claim it again.
-LEASE = timedelta(seconds=30)
+# How long a worker may take over what it claimed before others may claim it again. One that takes longer does no
+# harm: an entry takes effect in one transaction only (see `take`).
+LEASE = timedelta(seconds=15)
 # A delivery that keeps failing for reasons of our own is set aside after so many tries (about an hour and a half).
 TRIES = 8
 
@@ -93,7 +94,7 @@ class Inbox:
                 listener()
         return new
 
-    def claim(self, limit: int = 50, lease: timedelta = LEASE) -> list[InboxEntry]:
+    def claim(self, limit: int = 20, lease: timedelta = LEASE) -> list[InboxEntry]:
         """Lease due entries, oldest first; they fall due again by themselves if the caller dies.
 
         Entries that were claimed before are handed out one at a time: if one of them is what killed its worker, it

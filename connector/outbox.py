@@ -19,7 +19,12 @@ from connector.tracker import TrackerUnavailable
 
 # How long an errand may take before another worker may start it again; some read many pages.
 LEASE = timedelta(seconds=60)
-LEASES = {"fetch_subtree": timedelta(minutes=10), "reconcile": timedelta(minutes=30), "measure": timedelta(minutes=5)}
+LEASES = {
+    "fetch_subtree": timedelta(minutes=10),
+    "reconcile": timedelta(minutes=30),
+    "reread": timedelta(minutes=30),
+    "measure": timedelta(minutes=5),
+}
 # An errand is given up, visibly, after this many tries or this long.
 TRIES = 10
 PATIENCE = timedelta(days=3)

@@ -7,6 +7,7 @@ and panels; it cannot touch progress, because nothing here lets it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
@@ -183,6 +184,20 @@ class GoalCard:
 
 
 @dataclass(frozen=True, slots=True)
+class SiteOption:
+    """Something that an admin may set for a site: an entry of `Connection.settings` that is a list of words.
+
+    `values` holds now; `by_hand` tells whether somebody chose it, or it was learned from the site or is our default.
+    """
+
+    name: str
+    label: str
+    help: str
+    values: tuple[str, ...] = ()
+    by_hand: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
     """What a tracker can do beyond the minimum; the core never asks it for what it can't."""
 
@@ -211,6 +226,10 @@ class Tracker(Protocol):
         """Read one issue as it is now."""
         ...
 
+    def fetch_issues(self, connection: Connection, external_ids: Sequence[str]) -> Sequence[IssueSnapshot]:
+        """Read up to 100 issues as they are now; what cannot be read is missing from the answer."""
+        ...
+
     def fetch_subtree(self, connection: Connection, external_id: str) -> Iterator[SnapshotPage]:
         """Read everything that hangs below an issue (not the issue itself), page by page."""
         ...
@@ -233,6 +252,10 @@ class Tracker(Protocol):
 
     def measure(self, connection: Connection, query: str, aggregate: str, field_name: str | None) -> Fraction | None:
         """Count, sum or average over a query in the tracker's language; None when nothing matches an average."""
+        ...
+
+    def site_options(self, connection: Connection) -> Sequence[SiteOption]:
+        """Tell what an admin may set for this site, with what holds now; asks nobody."""
         ...
 
     def discover(self, connection: Connection) -> Mapping[str, Any]:
@@ -267,17 +290,58 @@ class WithoutCards:
 
     def show_card(self, connection: Connection, external_id: str, card: GoalCard, known_id: str | None) -> str:
         """Refuse: raises TrackerRefused."""
-        raise TrackerRefused("this tracker shows no cards")
+        raise TrackerRefused("This tracker shows no cards")
 
     def remove_card(self, connection: Connection, card_id: str) -> None:
         """Refuse: raises TrackerRefused."""
-        raise TrackerRefused("this tracker shows no cards")
+        raise TrackerRefused("This tracker shows no cards")
 
     def sync_goal_labels(
         self, connection: Connection, wanted: Mapping[str, str], known: Mapping[str, Any]
     ) -> dict[str, Any]:
         """Refuse: raises TrackerRefused."""
-        raise TrackerRefused("this tracker offers no labels for key results")
+        raise TrackerRefused("This tracker offers no labels for key results")
+
+
+class BasicTracker(WithoutCards):
+    """What a tracker answers that can only tell of issues: everything beyond the minimum, politely declined."""
+
+    capabilities = Capabilities()
+
+    def fetch_issues(self, connection: Connection, external_ids: Sequence[str]) -> Sequence[IssueSnapshot]:
+        """Read the issues one by one, leaving out what cannot be read."""
+        found = []
+        for external_id in external_ids:
+            with suppress(IssueUnreadable):
+                found.append(self.fetch_issue(connection, external_id))
+        return found
+
+    def fetch_issue(self, connection: Connection, id_or_key: str) -> IssueSnapshot:
+        """Must be given by the tracker."""
+        raise NotImplementedError
+
+    def search(self, connection: Connection, account_id: str, text: str, limit: int) -> Sequence[IssueSnapshot]:
+        """Find nothing: issues are linked by id or key only."""
+        return []
+
+    def profile(self, connection: Connection, account_id: str) -> Profile:
+        """Know nobody's name."""
+        return Profile(account_id, account_id)
+
+    def measure(self, connection: Connection, query: str, aggregate: str, field_name: str | None) -> Fraction | None:
+        """Refuse queries."""
+        raise TrackerRefused("This tracker can't be asked by queries")
+
+    def site_options(self, connection: Connection) -> Sequence[SiteOption]:
+        """Leave nothing to be set."""
+        return []
+
+    def discover(self, connection: Connection) -> Mapping[str, Any]:
+        """Have nothing to learn."""
+        return {}
+
+    def show_label(self, connection: Connection, external_id: str, label: PanelLabel | None) -> None:
+        """Show nothing; never called without the capability."""
 
 
 def registered_trackers() -> dict[str, Any]:

@@ -135,7 +135,7 @@ class Worker:
             session.execute(delete(IdempotentAnswer).where(old))
 
     def _run_inbox(self) -> None:
-        self._run(self._inbox_bell, INBOX_SWEEP, lambda: self._work_inbox(50))
+        self._run(self._inbox_bell, INBOX_SWEEP, lambda: self._work_inbox(20))
 
     def _run_outbox(self) -> None:
         self._run(self._outbox_bell, OUTBOX_SWEEP, lambda: self._work_outbox(5))

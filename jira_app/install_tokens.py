@@ -6,7 +6,6 @@ https://community.developer.atlassian.com/t/action-required-atlassian-connect-in
 
 from __future__ import annotations
 
-import hmac
 import re
 import threading
 import time
@@ -24,7 +23,7 @@ from werkzeug.wrappers import Request
 
 from jira_app.query_string_hash import query_string_hash, raw_target
 from jira_app.refusal import TokenRefused, refusals_told
-from jira_app.tokens import LEEWAY, LONGEST_TOKEN, check_life, header_token
+from jira_app.tokens import LEEWAY, LONGEST_TOKEN, check_life, header_token, same_text
 
 ALGORITHM = "RS256"
 # Seconds to connect to a key host, and again to wait for its answer.
@@ -104,7 +103,7 @@ class InstallTokens:
         key = self._keys.find(key_id)
         try:
             claims: dict[str, Any] = _CLAIMS.decode(token, key, algorithms=[ALGORITHM], leeway=LEEWAY)
-        except jwt.InvalidTokenError:
+        except (jwt.InvalidTokenError, TypeError, ValueError, OverflowError):
             raise TokenRefused("bad_install_token") from None
         check_life(claims)
         self._check_addressed_to_us(claims, request)
@@ -135,7 +134,7 @@ class InstallTokens:
         if [str(one).rstrip("/") for one in audiences] != [self._base_url]:
             raise TokenRefused("wrong_audience")
         expected = query_string_hash(request.method, raw_target(request.environ), self._base_url)
-        if not hmac.compare_digest(str(claims.get("qsh")).encode(), expected.encode()):
+        if not same_text(claims.get("qsh"), expected):
             raise TokenRefused("wrong_qsh")
         expires = claims.get("exp")
         if not isinstance(expires, int | float) or expires <= time.time() - LEEWAY:

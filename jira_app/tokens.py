@@ -37,6 +37,7 @@ LEEWAY = 3
 LONGEST_LIFE = 24 * 60 * 60
 # Characters. Real ones have under 2,000; decoding is work that anybody can ask for.
 LONGEST_TOKEN = 16_384
+LONGEST_ACCOUNT_ID = 128
 _CLAIMS = jwt.PyJWT({"require": ["iss", "exp", "qsh"], "verify_aud": False})
 
 
@@ -159,7 +160,11 @@ def _signed_claims(token: str, tenant: Tenant) -> dict[str, Any]:
 
 
 def _claims(token: str, secret: str) -> dict[str, Any]:
-    claims: dict[str, Any] = _CLAIMS.decode(token, secret, algorithms=[ALGORITHM], leeway=LEEWAY)
+    try:
+        claims: dict[str, Any] = _CLAIMS.decode(token, secret, algorithms=[ALGORITHM], leeway=LEEWAY)
+    except (TypeError, ValueError, OverflowError):
+        # Signed, but with a time that is a list or infinite: PyJWT only expects numbers.
+        raise TokenRefused("unreadable_claim") from None
     check_life(claims)
     return claims
 
@@ -174,15 +179,23 @@ def check_life(claims: Mapping[str, Any]) -> None:
 def _check_request_hash(base_url: str, request: Request, claims: Mapping[str, Any]) -> None:
     # Without it a token for one address, such as one seen in a browser's history, would be good for all.
     expected = query_string_hash(request.method, raw_target(request.environ), base_url)
-    if not hmac.compare_digest(str(claims["qsh"]).encode(), expected.encode()):
+    if not same_text(claims["qsh"], expected):
         raise TokenRefused("context_token" if claims["qsh"] == CONTEXT_HASH else "wrong_qsh")
+
+
+def same_text(said: object, expected: str) -> bool:
+    """Compare in constant time, whatever was said."""
+    return hmac.compare_digest(str(said).encode("utf-8", "replace"), expected.encode())
 
 
 def _caller(tenant: Tenant, claims: Mapping[str, Any]) -> JiraCaller:
     context = claims.get("context")
+    account_id = str(claims.get("sub") or "")
+    if len(account_id) > LONGEST_ACCOUNT_ID or not account_id.isprintable():
+        raise TokenRefused("unusable_account")
     return JiraCaller(
         connection=tenant.connection,
-        account_id=str(claims.get("sub") or ""),
+        account_id=account_id,
         origin=tenant.origin,
         context=context if isinstance(context, dict) else {},
     )

@@ -21,6 +21,7 @@ from connector.tracker import (
     IssueUnreadable,
     PanelLabel,
     Profile,
+    SiteOption,
     SnapshotPage,
     TrackerRefused,
     WithoutCards,
@@ -35,6 +36,7 @@ from jira_app.rights import Rights
 from jira_app.sealing import open_secret
 from jira_app.session import BRIEF, LASTING, Patience
 from jira_app.site_facts import site_facts
+from jira_app.site_options import site_options
 from jira_app.tenants import TRACKER_NAME, Tenants
 
 if TYPE_CHECKING:
@@ -79,6 +81,11 @@ class JiraTracker(WithoutCards):
         """Read one issue as it is now."""
         found = self._client(connection).issue(id_or_key, fields_to_read(connection.settings))
         return _read(connection, found)
+
+    def fetch_issues(self, connection: Connection, external_ids: Sequence[str]) -> Sequence[IssueSnapshot]:
+        """Read up to 100 issues at once; what cannot be read is missing from the answer."""
+        found = self._client(connection).issues(external_ids, fields_to_read(connection.settings))
+        return [_read(connection, issue) for issue in found]
 
     def fetch_subtree(self, connection: Connection, external_id: str) -> Iterator[SnapshotPage]:
         """Read what hangs below an issue, level by level."""
@@ -170,6 +177,10 @@ class JiraTracker(WithoutCards):
             value = {"type": "lozenge", "value": lozenge}
         name = f"com.atlassian.jira.issue:{app_key()}:{PANEL_MODULE}:status"
         self._client(connection).set_property(external_id, name, value)
+
+    def site_options(self, connection: Connection) -> Sequence[SiteOption]:
+        """Tell which fields hold estimates, and what counts as dropped."""
+        return site_options(connection.settings)
 
     def discover(self, connection: Connection) -> Mapping[str, Any]:
         """Learn what this site calls things: see jira_app.site_facts."""

@@ -88,9 +88,7 @@ def drift_of_counts(weeks: Sequence[tuple[int, int]]) -> Drift | Silence:
             raise ValueError(f"{aligned} aligned items of {total}")
     factor = max(1, -(-sum(total for _, total in weeks) // ITEMS_AT_MOST))
     worked = [
-        (week, aligned // factor, total // factor)
-        for week, (aligned, total) in enumerate(weeks)
-        if total >= factor
+        (week, aligned // factor, total // factor) for week, (aligned, total) in enumerate(weeks) if total >= factor
     ]
     scan = _Scan([(aligned, total) for _, aligned, total in worked])
     split = scan.best_split()

@@ -112,6 +112,6 @@ def parents_in_order(named: Mapping[IssueId, IssueId | None]) -> dict[IssueId, I
             path[here] = len(path)
             here = parent[here]
         if here is not None and here in path:
-            on_circle.update(list(path)[path[here]:])
+            on_circle.update(list(path)[path[here] :])
         settled.update(path)
     return {id_: None if id_ in on_circle else above for id_, above in parent.items()}

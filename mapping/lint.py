@@ -32,6 +32,8 @@ from mapping.vocabulary import (
     KEEPING_VERBS,
     METRIC_NOUNS,
     OPEN_VERBS,
+    REACHED_WORDS,
+    STEADY_WORDS,
     TASK_VERBS,
     WORK_ITEMS,
     WORK_VERBS,
@@ -39,6 +41,9 @@ from mapping.vocabulary import (
 
 # The cycle in which the rule cases are judged when they name none.
 DEFAULT_CYCLE = Days(date(2026, 7, 1), date(2026, 9, 30))
+
+# A title is a line; no more of it than this is read.
+LONGEST_TEXT = 1_000
 
 # How many objectives a level can carry (lowest, highest); from DILUTION on nothing is a priority any more.
 RANGES = {"company": (2, 3), "department": (3, 5), "team": (2, 3)}
@@ -160,7 +165,7 @@ def on_objective(text: str) -> list[str]:
     first = said[0] if said else ""
     if has_number(plain) or NUMBER_WORD.search(plain):
         why.append("number_in_objective")
-    if first in KEEPING_VERBS or (first == "ensure" and {"stays", "remains", "keeps"} & set(said)):
+    if first in KEEPING_VERBS or (first == "ensure" and (STEADY_WORDS | METRIC_NOUNS) & set(said)):
         why.append("maintenance_is_kpi")
     if not has_time(text):
         why.append("no_time_frame")
@@ -195,9 +200,10 @@ def on_key_result(text: str, cycle: Days = DEFAULT_CYCLE, *, paired: bool = Fals
         return [lacking, *undated, *_outside(text, cycle)]
     if _is_measure(plain, said):
         return ["no_from_to", *undated, *_outside(text, cycle)]
-    if dated and (first in DELIVERY_VERBS or not _starts_a_task(said)):
+    if dated and (first in DELIVERY_VERBS or (not _starts_a_task(said) and (DELIVERABLES | REACHED_WORDS) & set(said))):
         return [] if paired else ["milestone_needs_paired_metric"]
-    return ["task_not_outcome", "no_from_to", *undated, *_outside(text, cycle)]
+    task = ["task_not_outcome"] if _starts_a_task(said) or (DELIVERY_VERBS | DELIVERABLES) & set(said) else []
+    return [*task, "no_from_to", *undated, *_outside(text, cycle)]
 
 
 def on_key_result_fields(fields: Mapping[str, Any], cycle: Days = DEFAULT_CYCLE) -> list[str]:
@@ -322,6 +328,9 @@ def _title(text: Any) -> str:
         text = text.get("title", text.get("text"))
     if not isinstance(text, str):
         raise ValueError("text must be a sentence")
+    if len(text) > LONGEST_TEXT:
+        # The expressions below take quadratic time on text that was made to trouble them.
+        raise ValueError(f"text must have at most {LONGEST_TEXT} characters")
     return text
 
 

@@ -40,7 +40,9 @@ _DAY_MONTH = (
 _MONTH_DAY = rf"\b(?P<month_b>{_MONTH})\.?\s+(?P<day_after>\d{{1,2}})(?:st|nd|rd|th)?\b(?:,?\s+(?P<year_b>20\d{{2}}))?"
 _MONTH_YEAR = rf"\b(?P<month_c>{_MONTH})\.?\s+(?P<year_c>20\d{{2}})\b"
 # "May" and "March" are also verbs, so a month alone needs a word before it that makes it a time.
-_MONTH_ALONE = rf"\b(?:in|by|until|till|before|during|of|end|early|mid|late|since)[\s-]+(?P<month_d>{_MONTH})\b"
+_MONTH_ALONE = (
+    rf"\b(?:in|by|until|till|before|during|of|end|early|mid|late|since)[\s-]+(?P<month_d>{_MONTH})\b(?!\.?\s+\d)"
+)
 _YEAR_END = r"\b(?:(?P<year_end>(?:end of (?:the |this )?|by )year(?:[ -]end)?|year[ -]end|eoy))\b"
 _QUARTER_END = r"\b(?P<quarter_end>(?:end of (?:the |this )?|by )quarter(?:[ -]end)?|quarter[ -]end|eoq)\b"
 _FISCAL = r"\bfy\s?'?\d{2}(?:\d{2})?\b"

@@ -67,8 +67,7 @@ NOTHING = Brought()
 
 
 def pass_down(entry: State, node: Node, links: dict[IssueId, Link], options: Options) -> tuple[State, Brought]:
-    """The state below `node` and what it brings, from the state above it. `links`: those of one key result, by issue.
-    """
+    """The state below `node` and what it brings, from the state above; `links` are one key result's, by issue."""
     linked = node.id in links
     if node.cls in ABSENT:
         return NOT_REACHED, Brought(broken=True) if linked else NOTHING
@@ -92,5 +91,3 @@ def counted(node: Node, link: Link, options: Options) -> Brought:
         return Brought(unestimated=True)
     credit = credit_of(node.cls, node.below, options)
     return Brought(link, Share(size, credit, node.cls is IssueClass.DONE, size != 0), unestimated)
-
-

@@ -162,9 +162,7 @@ RULES: Final[dict[Rule, Callable[[Facts], str | None]]] = {
     Rule.MISSED_CHECK_INS: lambda f: (
         f"{f.missed_check_ins} check-ins missed" if f.missed_check_ins >= MISSED_CHECK_INS else None
     ),
-    Rule.NO_LINKED_WORK: lambda f: (
-        "no linked work in this and the next sprint" if f.work_in_sprints is False else None
-    ),
+    Rule.NO_LINKED_WORK: lambda f: "no linked work in this and the next sprint" if f.work_in_sprints is False else None,
     Rule.SCOPE_GREW: _scope_grew,
     Rule.CONFIDENCE_FELL: _confidence_fell,
     Rule.DONE_NOT_MOVING: _done_not_moving,

@@ -23,7 +23,7 @@ OPEN_VERBS = _words(
 # tasks only keep people busy.
 DELIVERY_VERBS = _words(
     "build complete deliver deploy develop finish implement integrate introduce launch migrate open publish",
-    "release roll ship start switch",
+    "release roll ship sign start switch",
 )
 DELIVERABLES = _words(
     "api app apps application backend backlog beta bot campaign checklist code component dashboard database demo",
@@ -60,3 +60,11 @@ WORK_VERBS = _words(
     "build close complete deliver deploy develop finish fix implement launch merge migrate process release",
     "resolve ship solve work",
 )
+# Words that say of a thing that it is there from some moment on.
+REACHED_WORDS = _words(
+    "accepted approval approved available closed complete completed contract deal delivered deployed done finished",
+    "hired launched live migrated migration online opened opening partnership production public published ready",
+    "readiness released rollout running signed",
+)
+# With "ensure" these keep a level as well.
+STEADY_WORDS = _words("compliance continues continuity keeps remains security stability stable stays")

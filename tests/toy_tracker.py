@@ -3,32 +3,34 @@
 A delivery is JSON: {"id", "cls", "at" (seconds), "points", "parent", "level", "gone"}; its site is a dictionary.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
 
-from connector.core import Services
 from connector.models import Connection
 from connector.tracker import (
-    Action, BadDelivery, Capabilities, Event, Ignored, IssueChanged, IssueDeleted, IssueSnapshot, IssueTouched,
-    IssueUnreadable, PanelLabel, Profile, SnapshotPage, TrackerUnavailable, Unsupported,
-    WithoutCards,
+    BadDelivery,
+    BasicTracker,
+    Event,
+    Ignored,
+    IssueChanged,
+    IssueDeleted,
+    IssueSnapshot,
+    IssueTouched,
+    IssueUnreadable,
+    SnapshotPage,
+    TrackerUnavailable,
+    Unsupported,
 )  # fmt: skip
 
 
-class ToyTracker(WithoutCards):
-    """Keeps its issues in `site`; `down` makes it unavailable; `labels` is what was shown."""
-
+class ToyTracker(BasicTracker):
     name = "toy"
-    capabilities = Capabilities(queries=True, panel_label=True)
 
-    def __init__(self, services: Services | None = None) -> None:
+    def __init__(self, services: object = None) -> None:
         self.site: dict[str, dict[str, Any]] = {}
-        self.labels: dict[str, PanelLabel | None] = {}
         self.down: TrackerUnavailable | None = None
 
     def parse(self, connection: Connection, kind: str, body: bytes) -> Sequence[Event]:
@@ -40,52 +42,34 @@ class ToyTracker(WithoutCards):
                 return [IssueDeleted(str(said["id"]), datetime.fromtimestamp(said["at"], UTC))]
             if "cls" not in said:
                 return [IssueTouched(str(said["id"]), "incomplete")]
-            return [IssueChanged(snapshot := self._snapshot(said), snapshot.updated_at, actor="toy-user")]
+            return [IssueChanged(snapshot := self.snapshot(said), snapshot.updated_at, actor="toy-user")]
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise BadDelivery(type(error).__name__) from error
 
     def fetch_issue(self, connection: Connection, id_or_key: str) -> IssueSnapshot:
-        for said in self._answer():
+        for said in self.issues():
             if id_or_key in (str(said["id"]), f"TOY-{said['id']}"):
-                return self._snapshot(said)
+                return self.snapshot(said)
         raise IssueUnreadable(f"no issue {id_or_key}")
 
     def fetch_subtree(self, connection: Connection, external_id: str) -> Iterator[SnapshotPage]:
-        below = [said for said in self._answer() if str(said.get("parent")) == external_id]
-        yield SnapshotPage([self._snapshot(said) for said in below])
+        below = [said for said in self.issues() if str(said.get("parent")) == external_id]
+        yield SnapshotPage([self.snapshot(said) for said in below])
         for said in below:
             yield from self.fetch_subtree(connection, str(said["id"]))
 
     def updated_since(self, connection: Connection, since: datetime) -> Iterator[SnapshotPage]:
-        snapshots = [self._snapshot(said) for said in self._answer()]
-        yield SnapshotPage([one for one in snapshots if one.updated_at >= since])
+        yield SnapshotPage([one for one in map(self.snapshot, self.issues()) if one.updated_at >= since])
 
-    def search(self, connection: Connection, account_id: str, text: str, limit: int) -> Sequence[IssueSnapshot]:
-        found = [self._snapshot(said) for said in self._answer()]
-        return [one for one in found if text in one.title or text == one.key][:limit]
+    def may(self, connection: Connection, account_id: str, external_id: str, action: str) -> bool:
+        return any(str(said["id"]) == external_id for said in self.issues()) and account_id != "stranger"
 
-    def may(self, connection: Connection, account_id: str, external_id: str, action: Action) -> bool:
-        return any(str(said["id"]) == external_id for said in self._answer()) and account_id != "stranger"
-
-    def profile(self, connection: Connection, account_id: str) -> Profile:
-        return Profile(account_id, f"Toy {account_id}")
-
-    def measure(self, connection: Connection, query: str, aggregate: str, field_name: str | None) -> Fraction | None:
-        return Fraction(sum(1 for said in self._answer() if said["cls"] == query))
-
-    def show_label(self, connection: Connection, external_id: str, label: PanelLabel | None) -> None:
-        self._answer()
-        self.labels[external_id] = label
-
-    def discover(self, connection: Connection) -> dict[str, Any]:
-        return {"estimate_field": "points"}
-
-    def _answer(self) -> list[dict[str, Any]]:
+    def issues(self) -> list[dict[str, Any]]:
         if self.down is not None:
             raise self.down
         return list(self.site.values())
 
-    def _snapshot(self, said: dict[str, Any]) -> IssueSnapshot:
+    def snapshot(self, said: dict[str, Any]) -> IssueSnapshot:
         points, parent, key = said.get("points"), said.get("parent"), f"TOY-{said['id']}"
         return IssueSnapshot(
             external_id=str(said["id"]), key=key, title=f"Toy issue {said['id']}", url=f"https://toy.example/{key}",

@@ -45,7 +45,7 @@ def create_app(core: Core) -> APIFlask:
 
 
 def _serve_files(app: APIFlask) -> None:
-    """Serve the static folder from memory of its listing; addresses change with the content, so browsers may keep them."""
+    """Serve the static folder; addresses change with the content, so browsers may keep what they have."""
     content = b"".join(path.read_bytes() for path in sorted(STATIC.rglob("*")) if path.is_file())
     fingerprint = hashlib.sha256(content).hexdigest()[:12]
 

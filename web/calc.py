@@ -32,8 +32,7 @@ Result = dict[str, Any]
 Member = TypeVar("Member", bound=StrEnum)
 
 DIGITS_AT_MOST: Final = 400
-"""Longest number read, in digits on either side of the point: 1e999999999 would fill the memory as an exact rational.
-"""
+"""Digits on either side of the point, at most: 1e999999999 would fill the memory as an exact rational."""
 
 
 class CaseError(ValueError):
@@ -182,9 +181,7 @@ def answer(kind: str, line: bytes) -> Result:
 
 def _read(line: bytes) -> Case:
     try:
-        case = json.loads(
-            line.decode("utf-8-sig"), parse_float=_exact, parse_int=_exact, parse_constant=_not_a_number
-        )
+        case = json.loads(line.decode("utf-8-sig"), parse_float=_exact, parse_int=_exact, parse_constant=_not_a_number)
     except UnicodeDecodeError as problem:
         raise CaseError("not UTF-8") from problem
     except json.JSONDecodeError as problem:

@@ -30,10 +30,34 @@ from connector.models import (
 from connector.recompute import recompute
 from connector.scorecard import Scorecard, scorecards
 from connector.settings import Settings
+from connector.tracker import Capabilities, PanelLabel, SiteOption
 from tests.toy_tracker import ToyTracker
 
 NOW = datetime(2026, 8, 3, 9, tzinfo=UTC)
 START = int(NOW.timestamp())
+
+
+class AbleToy(ToyTracker):
+    """The toy with everything that a tracker may be able to do; `labels` is what was shown."""
+
+    capabilities = Capabilities(queries=True, panel_label=True)
+
+    def __init__(self, services: object = None) -> None:
+        super().__init__(services)
+        self.labels: dict[str, PanelLabel | None] = {}
+
+    def measure(self, connection: Connection, query: str, aggregate: str, field_name: str | None) -> Fraction | None:
+        return Fraction(sum(said["cls"] == query for said in self.issues()))
+
+    def show_label(self, connection: Connection, external_id: str, label: PanelLabel | None) -> None:
+        self.issues()
+        self.labels[external_id] = label
+
+    def discover(self, connection: Connection) -> dict[str, Any]:
+        return {"estimate_field": "points"}
+
+    def site_options(self, connection: Connection) -> list[SiteOption]:
+        return [SiteOption("dropped", "Dropped", "", tuple(connection.settings.get("dropped", ())))]
 
 
 @dataclass
@@ -41,7 +65,7 @@ class Organisation:
     """Handles on the seeded rows, and the few verbs that tests speak in."""
 
     core: Core
-    tracker: ToyTracker
+    tracker: AbleToy
     deliveries: int = 0
 
     def tell(self, issue: str, cls: str | None = None, *, at: int, kind: str = "issue", **more: Any) -> str:
@@ -85,7 +109,7 @@ def org(settings: Settings) -> Iterator[Organisation]:
         moment[0] += timedelta(milliseconds=1)
         return moment[0]
 
-    core = build_core(settings, trackers={"toy": ToyTracker}, clock=clock)
+    core = build_core(settings, trackers={"toy": AbleToy}, clock=clock)
     Base.metadata.create_all(core.database.engine)
     with core.database.writing() as session:
         session.add(Workspace(id="w", name="Acme", timezone="Europe/Berlin"))

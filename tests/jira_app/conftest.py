@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from connector.core import Core, build_core
+from connector.database import Database
 from connector.models import Base, Connection, InboxEntry
 from connector.settings import Settings, load_settings
 from jira_app import TRACKER
@@ -21,9 +23,20 @@ from jira_app.tokens import JiraCaller, verified_context, verified_page
 from tests.jira_app.acme import KEY_HOST, LADDER, SECOND_KEY_HOST, Acme, public_pem, rsa_key, signed
 
 
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with empty tables, made once and copied for each test: making it takes longer than most tests."""
+    path = tmp_path_factory.mktemp("empty") / "ladder.db"
+    database = Database(f"sqlite:///{path}")
+    Base.metadata.create_all(database.engine)
+    database.close()
+    return path
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    """Settings with two key hosts of our own."""
+def settings(tmp_path: Path, empty_database: Path) -> Settings:
+    """Settings with two key hosts of our own, on a database of the test's own."""
+    shutil.copy(empty_database, tmp_path / "ladder.db")
     return load_settings(
         env_file=None,
         database_url=f"sqlite:///{tmp_path / 'ladder.db'}",
@@ -36,7 +49,6 @@ def settings(tmp_path: Path) -> Settings:
 def core(settings: Settings) -> Iterator[Core]:
     """A core that knows Jira, with empty tables."""
     core = build_core(settings, trackers={"jira": TRACKER})
-    Base.metadata.create_all(core.database.engine)
     yield core
     core.close()
 

@@ -80,7 +80,8 @@ def test_everything_that_the_descriptor_names_exists(core: Core, app: Flask) -> 
     for method, address in addresses:
         assert routes.match(urlsplit(address).path, method), address
     for module in modules["jiraIssueContexts"]:
-        assert app.test_client().get(module["icon"]["url"]).status_code == 200
+        with app.test_client().get(module["icon"]["url"]) as icon:
+            assert icon.status_code == 200
 
 
 def test_the_panel_is_the_module_whose_label_we_write() -> None:

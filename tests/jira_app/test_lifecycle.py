@@ -120,6 +120,20 @@ def test_a_forged_removal_removes_nothing(door: FlaskClient, installed: Acme, st
     assert stored.connections()[0].state == "active"
 
 
+@pytest.mark.parametrize("name", ["exp", "iat", "nbf", "qsh", "sub", "iss", "aud", "jti"])
+@pytest.mark.parametrize("value", [{}, [7], True, "\ud800", 1e400, 10**400])
+def test_signed_nonsense_is_never_a_crash(
+    door: FlaskClient, key_host: responses.RequestsMock, acme: Acme, name: str, value: Any
+) -> None:
+    token = jwt.PyJWS().encode(
+        json.dumps(acme.lifecycle_claims(INSTALLED, **{name: value})).encode(),
+        acme.key,
+        algorithm="RS256",
+        headers={"kid": acme.kid},
+    )
+    assert install(door, acme, token).status_code in (204, 401)
+
+
 def test_a_missing_token_is_refused(door: FlaskClient, acme: Acme, stored: Stored) -> None:
     assert door.post(INSTALLED, json=acme.body()).status_code == 401
     assert door.post(UNINSTALLED, json=acme.body()).status_code == 401

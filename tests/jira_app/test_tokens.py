@@ -79,6 +79,31 @@ def test_a_public_key_does_not_do_as_a_shared_secret(door: FlaskClient, installe
     assert stored.deliveries() == []
 
 
+@pytest.mark.parametrize("name", ["exp", "iat", "nbf", "qsh", "sub", "iss", "context", "aud", "jti"])
+@pytest.mark.parametrize("value", [[], {}, True, "x", "\ud800", 1e400, -1e400, 10**400, "\x00" * 9, "y" * 5000])
+def test_signed_nonsense_is_never_a_crash(door: FlaskClient, installed: Acme, name: str, value: object) -> None:
+    claims = {name: value}
+    for answer in (
+        door.get(installed.page("/jira/page", **claims)),
+        door.get("/jira/call", headers=signed(installed.context_token(**claims))),
+        door.post(HOOK, data=BODY, headers=signed(installed.token(**claims))),
+    ):
+        assert answer.status_code in (200, 204, 401)
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["JWT", "JWT ", "Bearer x", "Basic eDp5", "jwt a", "JWT a b", "JWT é.é.é", "JWT ..", "JWT a,JWT b", ",", "\t"],
+)
+def test_headers_that_hold_no_token_are_refused(door: FlaskClient, installed: Acme, header: str) -> None:
+    for answer in (
+        door.get("/jira/call", headers={"Authorization": header}),
+        door.post(HOOK, data=BODY, headers={"Authorization": header}),
+        door.post("/jira/installed", json=installed.body(), headers={"Authorization": header}),
+    ):
+        assert answer.status_code == 401
+
+
 def test_a_genuine_page_token_tells_who_looks_and_from_where(door: FlaskClient, installed: Acme) -> None:
     answer = door.get(installed.page("/jira/page?issueId=10001&x=a%20b", context={"jira": {"issue": {"id": "10001"}}}))
     assert answer.status_code == 200

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
@@ -136,8 +137,8 @@ def test_only_green_against_red_is_disputed() -> None:
             assert is_disputed(Facts(word=word, evidence=evidence)) is expected
 
 
-def rules(**facts: object) -> list[str]:
-    return [reason.rule.value for reason in at_risk(Facts(**facts))]  # type: ignore[arg-type]
+def rules(**facts: Any) -> list[str]:
+    return [reason.rule.value for reason in at_risk(Facts(**facts))]
 
 
 def test_nothing_known_is_no_reason_to_worry() -> None:
@@ -161,9 +162,9 @@ def test_nothing_known_is_no_reason_to_worry() -> None:
         ({"target_edited": True}, Rule.TARGET_EDITED),
     ],
 )
-def test_each_reason_by_itself(facts: dict[str, object], rule: Rule) -> None:
+def test_each_reason_by_itself(facts: dict[str, Any], rule: Rule) -> None:
     assert rules(**facts) == [rule]
-    assert all(reason.words for reason in at_risk(Facts(**facts)))  # type: ignore[arg-type]
+    assert all(reason.words for reason in at_risk(Facts(**facts)))
     assert rules(**facts, closed=True) == []
 
 
@@ -191,7 +192,7 @@ def test_each_reason_by_itself(facts: dict[str, object], rule: Rule) -> None:
         {"word": Word.YELLOW},
     ],
 )
-def test_just_short_of_a_reason(facts: dict[str, object]) -> None:
+def test_just_short_of_a_reason(facts: dict[str, Any]) -> None:
     assert rules(**facts) == []
 
 

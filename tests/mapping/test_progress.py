@@ -10,7 +10,12 @@ import pytest
 from mapping.display import percent
 from mapping.forest import Forest, Issue, parents_in_order
 from mapping.issue_class import IssueClass
+from mapping.ledger import apply_issue
 from mapping.progress import Options, SizeBy, Unestimated, Work, credit_of, ratio, work_progress
+from mapping.recount import differences
+from mapping.running import add_link
+from mapping.store import Link
+from tests.mapping.dict_store import DictStore
 
 F = Fraction
 COUNTING = Options()
@@ -33,7 +38,30 @@ def tree(**said: str) -> dict[Any, Issue]:
 def count(issues: dict[Any, Issue], links: str | dict[str, str], options: Options = COUNTING) -> Work:
     """Work progress over links given as "a b" or {"a": weight}."""
     weights = links if isinstance(links, dict) else dict.fromkeys(links.split(), "1")
-    return work_progress(issues, [(issue, F(weight)) for issue, weight in weights.items()], options)
+    listed = [(issue, F(weight)) for issue, weight in weights.items()]
+    work = work_progress(issues, listed, options)
+    assert running_count(list(issues.items()), listed, options, links_first=True) == work
+    assert running_count(list(issues.items())[::-1], listed, options, links_first=False) == work
+    return work
+
+
+def running_count(
+    issues: list[tuple[Any, Issue]], links: list[tuple[Any, Fraction]], options: Options, *, links_first: bool
+) -> Work:
+    """The same case, event by event on the running values."""
+    store = DictStore({"K": options})
+    if links_first:
+        for issue, weight in links:
+            add_link(store, Link("K", issue, weight))
+    for issue, after in issues:
+        apply_issue(store, issue, after)
+    if not links_first:
+        for issue, weight in links:
+            add_link(store, Link("K", issue, weight))
+    assert differences(store, "K") == []
+    found = store.sums("K").snapshot(options)
+    units = tuple(sorted((unit.issue for unit in store.units_of("K")), key=str))
+    return Work(found.num, found.den, units, found.done_units, found.flags)
 
 
 def shape(work: Work) -> tuple[str, str, str]:

@@ -101,10 +101,26 @@ def check(store: DictStore) -> None:
         assert differences(store, key_result) == []
 
 
-@given(st.lists(options, min_size=2, max_size=2), st.lists(events, max_size=40))
-@settings(max_examples=400)
-def test_running_values_equal_a_recompute_after_every_event(chosen: list[Options], history: list[Any]) -> None:
-    store = DictStore(dict(zip(KEY_RESULTS, chosen, strict=True)))
+@st.composite
+def grown_stores(draw: st.DrawFn) -> DictStore:
+    """A store with a whole tree of issues and some links, so that events meet something to move."""
+    store = DictStore({k: draw(options) for k in KEY_RESULTS})
+    busy = st.sampled_from([*IssueClass, *[IssueClass.TODO, IssueClass.DOING, IssueClass.DONE] * 3])
+    for place_, name in enumerate(NAMES):
+        parent = draw(st.sampled_from([None, *NAMES[:place_], *NAMES[max(0, place_ - 2) : place_]]))
+        apply(store, ("place", name, parent, draw(levels)))
+        apply(store, ("estimate", name, draw(estimates)))
+        apply(store, ("class", name, draw(busy)))
+    for k in KEY_RESULTS:
+        for name in draw(st.sets(names, min_size=1, max_size=4)):
+            apply(store, ("link", k, name, draw(weights)))
+    return store
+
+
+@given(grown_stores(), st.lists(events, max_size=12))
+@settings(max_examples=250)
+def test_running_values_equal_a_recompute_after_every_event(store: DictStore, history: list[Any]) -> None:
+    check(store)
     for event in history:
         before = {k: store.sums(k).snapshot(store.options(k)) for k in KEY_RESULTS}
         changes = {change.key_result: change for change in apply(store, event)}
@@ -173,6 +189,22 @@ def test_a_circle_closed_and_broken_again_leaves_no_trace() -> None:
     place(store, "b", "a", 0)
     assert [store.node(name).parent for name in "abcd"] == [None, "a", "b", "c"]
     assert progress_of(store) == 1
+    check(store)
+
+
+def test_an_issue_may_hang_below_a_circle_that_it_is_not_on() -> None:
+    store = counting_store()
+    place(store, "a", "b", 0)
+    place(store, "b", "a", 0)
+    add_link(store, Link("K", "a"))
+    for name in "abc":
+        set_class(store, name, IssueClass.TODO)
+    place(store, "c", "b", 0)
+    place(store, "d", "c", 0)
+    assert [store.node(name).parent for name in "abcd"] == [None, None, "b", "c"]
+    check(store)
+    place(store, "b", None, 0)
+    assert [store.node(name).parent for name in "abcd"] == ["b", None, "b", "c"]
     check(store)
 
 

@@ -15,6 +15,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from cryptography.fernet import Fernet
 from sqlalchemy import func, select
 from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -173,8 +174,8 @@ class PanelStage:
 
 
 @contextmanager
-def panel_stage(folder: Path, *, with_goals: bool = True, clock: Any = None) -> Iterator[PanelStage]:
-    """Start both sides on free ports of this machine."""
+def panel_stage(folder: Path, *, with_goals: bool = True, database_url: str = "") -> Iterator[PanelStage]:
+    """Start both sides on free ports of this machine; on an SQLite file in `folder` unless told otherwise."""
     site = JiraSite("Acme", "http://127.0.0.1:1", seed=False)
     jira = SiteServer(site)
     server = make_server("127.0.0.1", 0, _nothing, threaded=True, request_handler=_Quiet)
@@ -182,13 +183,14 @@ def panel_stage(folder: Path, *, with_goals: bool = True, clock: Any = None) -> 
     ladder = f"http://127.0.0.1:{server.server_port}"
     settings = load_settings(
         env_file=None,
-        database_url=f"sqlite:///{folder / 'ladder.db'}",
+        database_url=database_url or f"sqlite:///{folder / 'ladder.db'}",
+        secret_keys=Fernet.generate_key().decode(),
         base_url=ladder,
         connect_key_hosts=f"{jira.url}/keyhost",
         connect_script_url=f"{jira.url}/atlassian-connect/all.js",
         jira_hosts=jira.url,
     )
-    core = build_core(settings, trackers={"jira": TRACKER}, **({"clock": clock} if clock else {}))
+    core = build_core(settings, trackers={"jira": TRACKER})
     Base.metadata.create_all(core.database.engine)
     server.app = create_app(core)
     thread = threading.Thread(target=server.serve_forever, name="ladder", daemon=True)

@@ -201,6 +201,24 @@ class ConnectionFailure(Shape):
     at: Moment
 
 
+class SiteSetting(Shape):
+    """What may be set for a site, and what holds now; `by_hand` if somebody chose it."""
+
+    name: str
+    label: str
+    values: list[str]
+    by_hand: bool
+
+
+class ConnectionChanges(Given):
+    """Settings of the site by name, each a list of words; null goes back to what Ladder learns from the site."""
+
+    settings: Annotated[
+        dict[Annotated[str, Field(max_length=60)], list[Annotated[str, Field(max_length=200)]] | None],
+        Field(max_length=20),
+    ]
+
+
 class ConnectionOut(Shape):
     """`backlog` counts what waits, in and out. `offline_since` is set while the tracker does not answer."""
 
@@ -214,6 +232,7 @@ class ConnectionOut(Shape):
     trouble: str | None
     backlog: int
     failures: list[ConnectionFailure]
+    settings: list[SiteSetting]
 
 
 class ConnectionPage(Shape):

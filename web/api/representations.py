@@ -13,6 +13,7 @@ from connector.ledger import StateAt
 from connector.models import CheckIn, Cycle, KeyResult, LedgerEntry, Link, Milestone, Objective, Person, Team
 from connector.scorecard import Scorecard
 from connector.sync_health import ConnectionHealth
+from connector.tracker import SiteOption
 from web.api import history_schemas, schemas
 
 
@@ -209,7 +210,7 @@ def of_milestone(row: Milestone) -> history_schemas.MilestoneOut:
     )
 
 
-def of_connection(health: ConnectionHealth) -> history_schemas.ConnectionOut:
+def of_connection(health: ConnectionHealth, options: Sequence[SiteOption]) -> history_schemas.ConnectionOut:
     """Return a connection's shape; nothing secret is in it."""
     row = health.connection
     return history_schemas.ConnectionOut(
@@ -223,4 +224,8 @@ def of_connection(health: ConnectionHealth) -> history_schemas.ConnectionOut:
         trouble=row.trouble,
         backlog=health.backlog,
         failures=[history_schemas.ConnectionFailure.model_validate(failure) for failure in health.failures],
+        settings=[
+            history_schemas.SiteSetting(name=one.name, label=one.label, values=list(one.values), by_hand=one.by_hand)
+            for one in options
+        ],
     )

@@ -17,7 +17,9 @@ from web.pages import (
     objective_forms,
     people_forms,
     sign_in,
+    site_settings_form,
     team_forms,
+    workspace_form,
 )
 from web.pages.site import blueprint, page_or_problem
 from web.pages.words import FILTERS
@@ -35,7 +37,9 @@ __all__ = [
     "people_forms",
     "register",
     "sign_in",
+    "site_settings_form",
     "team_forms",
+    "workspace_form",
 ]
 
 

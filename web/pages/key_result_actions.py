@@ -87,6 +87,20 @@ def change_milestone(key_result_id: str, milestone_id: str) -> Response:
             if wish == "remove":
                 use_cases.remove_milestone(session, workspace().id, key_result_id, milestone_id, **given)
                 visit().say("The milestone is removed.")
+            elif wish == "weigh":
+                entry = Entry.sent(request.form)
+                weight = entry.number("weight", "The weight", required=True)
+                if weight is None:
+                    raise Invalid("bad_weight", entry.errors["weight"], "weight")
+                changes: dict[str, Any] = {"weight": weight}
+                told = telling(
+                    session,
+                    key_result_id,
+                    lambda: use_cases.edit_milestone(
+                        session, workspace().id, key_result_id, milestone_id, changes, **given
+                    ),
+                )
+                visit().say(f"The milestone has another weight. {told}")
             elif wish in ("finish", "reopen"):
                 changes = {"finished": wish == "finish"}
                 told = telling(

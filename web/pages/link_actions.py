@@ -14,9 +14,11 @@ from werkzeug.wrappers import Response
 
 from connector import links
 from connector.errors import NotFound
+from connector.goals import require_open
 from connector.linking import link_through_tracker
 from connector.links import LinkRefused
 from connector.models import Connection, Issue, Link
+from connector.tracker import TrackerError
 from connector.vault import SealBroken
 from web.pages.entry import Entry
 from web.pages.guard import core, may, needs, person, visit, workspace
@@ -57,7 +59,7 @@ def add_link(key_result_id: str) -> Response:
                     weight=weight,
                     declared_change=declared,
                 )
-            except LinkRefused as error:
+            except (LinkRefused, TrackerError) as error:
                 entry.wrong("issue", str(error))
             else:
                 site = connection.display_site or connection.site
@@ -106,6 +108,7 @@ def unlink(link_id: str) -> Response:
     """Take a link away; a sealed note lets this person put it back as it was."""
     with core().database.reading() as session:
         link = _find_link(session, link_id)
+        require_open(link.key_result)
         key_result_id, key = link.key_result_id, link.issue.key
         note = {
             "person": person().id,

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, selectinload
 from werkzeug.wrappers import Response
 
 from connector import goals as use_cases
-from connector.errors import Conflict, LostUpdate, NotFound
+from connector.errors import Conflict, Invalid, LostUpdate, NotFound
 from connector.models import TEAM_LEVELS, Cycle, Objective, Person, Team
 from web.pages.entry import Entry
 from web.pages.guard import core, needs, visit, workspace
@@ -67,7 +67,7 @@ def set_objective_state(objective_id: str) -> Response:
         with core().database.writing() as session:
             objective = use_cases.edit_objective(session, workspace().id, objective_id, {"state": state})
             cycle_id = objective.cycle_id
-    except (Conflict, LostUpdate) as error:
+    except (Conflict, Invalid, LostUpdate) as error:
         visit().say(error.message, "bad")
         return go("edit_objective", objective_id=objective_id)
     undo = {

@@ -13,7 +13,8 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from connector import wording
-from connector.errors import NotFound
+from connector.errors import NotFound, Refusal
+from connector.links import LinkRefused
 from connector.telemetry import logger
 from web.pages import guard, words
 from web.pages.visit import read_visit, write_visit
@@ -108,6 +109,12 @@ def _remember(response: Response) -> Response:
 @blueprint.errorhandler(404)
 def _missing(_error: Exception) -> Response:
     return page("pages/trouble.html", status=404, title="Nothing here", words=MISSING)
+
+
+@blueprint.errorhandler(Refusal)
+@blueprint.errorhandler(LinkRefused)
+def _refused(error: Exception) -> Response:
+    return page("pages/trouble.html", status=409, title="That can't be done", words=str(error))
 
 
 @blueprint.errorhandler(403)

@@ -15,6 +15,7 @@ from connector.core import Core
 from connector.vault import SealBroken
 
 LASTS = timedelta(days=14)
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 # Browsers drop cookies beyond 4096 bytes without a word; notices are cut so that sealing stays below it.
 MAX_NOTICES = 3
 MAX_NOTICE_TEXT = 300
@@ -69,8 +70,9 @@ class Visit:
 
 
 def is_secure(core: Core) -> bool:
-    """Tell whether cookies must be Secure: always, except for a trial on a plain http address."""
-    return urlsplit(core.settings.base_url).scheme == "https"
+    """Tell whether cookies must be Secure: always, except for a trial on this very machine."""
+    address = urlsplit(core.settings.base_url)
+    return address.scheme == "https" or address.hostname not in LOOPBACK
 
 
 def cookie_name(core: Core) -> str:

@@ -30,19 +30,20 @@
       if (old.data !== fresh.data) old.data = fresh.data;
       return;
     }
-    const busy = old === document.activeElement && old.matches("input, select, textarea");
-    if (busy || isTyped(old)) return;
+    // What is being typed is the person's; what surrounds it, such as an error, is ours.
+    const typed = isTyped(old) || (old === document.activeElement && old.matches("input, select, textarea"));
+    const kept = (name) => KEPT.has(name) || (typed && name === "value");
     for (const { name, value } of [...fresh.attributes]) {
-      if (old.getAttribute(name) !== value && !KEPT.has(name)) old.setAttribute(name, value);
+      if (old.getAttribute(name) !== value && !kept(name)) old.setAttribute(name, value);
     }
     for (const { name } of [...old.attributes]) {
-      if (!fresh.hasAttribute(name) && !KEPT.has(name)) old.removeAttribute(name);
+      if (!fresh.hasAttribute(name) && !kept(name)) old.removeAttribute(name);
     }
     if (old.nodeName === "TEXTAREA") {
-      if (old.defaultValue !== fresh.defaultValue) old.defaultValue = fresh.defaultValue;
+      if (!typed && old.defaultValue !== fresh.defaultValue) old.defaultValue = fresh.defaultValue;
       return;
     }
-    morphChildren(old, fresh);
+    if (!typed) morphChildren(old, fresh);
   }
 
   function morphChildren(old, fresh) {
@@ -76,11 +77,22 @@
     }
   }
 
-  function show(html, { everything = false } = {}) {
+  /* What changed elsewhere is also said, once, to those who listen. */
+  const heard = document.getElementById("heard");
+  const numbers = () => [...document.querySelectorAll("#numbers .number-share, .small-number .share")]
+    .map((one) => one.textContent).join();
+  const tell = () => {
+    if (!heard) return;
+    const rows = [...document.querySelectorAll("#numbers .number")].map((one) => one.textContent.replace(/\s+/g, " ").trim());
+    heard.textContent = rows.length ? `Changed elsewhere: ${rows.join("; ")}` : "Numbers changed elsewhere.";
+  };
+
+  function show(html, { everything = false, quiet = everything } = {}) {
     const page = new DOMParser().parseFromString(html, "text/html");
     const freshMain = page.getElementById("main");
     if (!freshMain) { location.reload(); return; }
     const had = document.activeElement;
+    const before = numbers();
     if (everything) {
       document.title = page.title;
       morph(main, freshMain);
@@ -96,6 +108,7 @@
     const revision = page.body.dataset.revision;
     if (revision) document.body.dataset.revision = revision;
     settle();
+    if (!quiet && numbers() !== before) tell();
     if (had && had !== document.body && !had.isConnected) {
       (notices.querySelector("[data-undo]") ?? main).focus({ preventScroll: true });
     }
@@ -181,6 +194,11 @@
     if (event.target.matches("[data-submit-on-change]")) event.target.form.requestSubmit();
   });
 
+  // A page brought back by the Back button must not keep the buttons that its last form switched off.
+  window.addEventListener("pageshow", () => {
+    for (const button of document.querySelectorAll("button[disabled]")) button.disabled = false;
+  });
+
   /* --- Filters and dates that only choose what is shown: same address with another query. --- */
 
   async function choose(form) {
@@ -192,7 +210,7 @@
       const answer = await fetch(address, { cache: "no-store", credentials: "same-origin" });
       if (!answer.ok || answer.redirected) { location.assign(address); return; }
       const html = await answer.text();
-      if (location.href === new URL(address, location.href).href) show(html);
+      if (location.href === new URL(address, location.href).href) show(html, { quiet: true });
     } catch {
       lost.hidden = false;
     } finally {

@@ -389,6 +389,8 @@ def test_nothing_is_cut_off_at_280_pixels_nor_at_twice_the_zoom(
     stage.link(issue, "activation")
     frame = open_panel(issue, side=side)
     frame.click(".entry-head button")
+    frame.click(".why")
+    frame.wait_for_selector(".causes")
 
     assert frame.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
     stage.edit_key_result("churn", title="Churn of paying teams", unit="%")

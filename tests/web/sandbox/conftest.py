@@ -115,6 +115,9 @@ def openapi() -> dict[str, Any]:
 def browser() -> Iterator[Any]:
     """A real Chromium, or a skip that says so."""
     with chromium() as browser:
+        from playwright.sync_api import expect
+
+        expect.set_options(timeout=15_000)  # a busy machine is no defect
         yield browser
 
 
@@ -123,7 +126,7 @@ def page(browser: Any, served: SiteServer) -> Iterator[Any]:
     """A page on the served site that fails the test on a script error."""
     context = browser.new_context(base_url=served.url, viewport={"width": 1280, "height": 900}, color_scheme="light")
     page = context.new_page()
-    page.set_default_timeout(5000)
+    page.set_default_timeout(15000)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     yield page

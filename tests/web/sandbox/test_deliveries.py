@@ -69,7 +69,7 @@ def test_a_time_out_is_retried(site: JiraSite, installed: FakeLadder) -> None:
     site.webhooks.time_out, installed.slow = 0.1, 0.4
     site.webhooks.retry_delay = lambda _: 60.0
     site.create_issue("New")
-    for _ in range(100):
+    for _ in range(500):
         if site.webhooks.log[0].attempts:
             break
         time.sleep(0.02)

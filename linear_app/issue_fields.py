@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
@@ -76,11 +75,6 @@ def identity(value: object) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= 64 or not value.isprintable():
         raise BadDelivery("no usable id")
     return value
-
-
-def updated_at(data: Mapping[str, Any]) -> datetime | None:
-    """Return when the entity was last updated."""
-    return moment(data.get("updatedAt"))
 
 
 def _state(connection: Connection, data: Mapping[str, Any]) -> tuple[str, str]:

@@ -104,10 +104,11 @@ class LinearOAuth:
     def _ask(self, form: Mapping[str, str], now: datetime) -> Tokens:
         answer = self._post(self._tokens, {**form, "client_id": self._id, "client_secret": self._secret})
         said = _object(answer)
-        if answer.status_code == 400 and said.get("error") in ("invalid_grant", "invalid_request"):
-            raise GrantRefused(str(said.get("error_description") or said["error"])[:200])
+        if said.get("error") == "invalid_grant":
+            raise GrantRefused(str(said.get("error_description") or "invalid_grant")[:200])
         if answer.status_code in (401, 403) or said.get("error") in ("invalid_client", "unauthorized_client"):
-            raise GrantRefused("Linear does not accept LADDER_LINEAR_CLIENT_ID and LADDER_LINEAR_CLIENT_SECRET")
+            # The operator's mistake, not the workspace's: its grant is as good as before once the setting is right.
+            raise TrackerUnavailable("Linear does not accept LADDER_LINEAR_CLIENT_ID and LADDER_LINEAR_CLIENT_SECRET")
         access = said.get("access_token")
         if answer.status_code != 200 or not isinstance(access, str) or not access:
             raise TrackerUnavailable(f"Linear answered {answer.status_code} to a token request")

@@ -5,11 +5,12 @@ https://linear.app/developers/webhooks#the-webhook-payload
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from connector.json_body import NotJson, read_object
 from connector.models import Connection
 from connector.tracker import (
     BadDelivery,
@@ -26,6 +27,8 @@ from linear_app.signature import moment
 
 # A kind in the inbox that says: signed, but too old to be believed; only read the entity again.
 STALE = ":stale"
+# Types of which the arrival itself is what matters: linear_app.arrival.
+HANDLED_ON_ARRIVAL = ("PermissionChange", "OAuthApp", "OAuthAuthorization", "IssueLabel")
 # Types that move no number, and why.
 IGNORED = {
     "Attachment": "attachments_move_nothing",
@@ -42,53 +45,59 @@ IGNORED = {
     "CustomerNeed": "customers_move_nothing",
     "User": "people_are_read_when_needed",
     "IssueSLA": "sla_moves_nothing",
-    "PermissionChange": "handled_on_arrival",
-    "OAuthApp": "handled_on_arrival",
-    "OAuthAuthorization": "handled_on_arrival",
-    "IssueLabel": "handled_on_arrival",
+    "Release": "releases_move_nothing",
+    **dict.fromkeys(HANDLED_ON_ARRIVAL, "handled_on_arrival"),
 }
+# Characters of a type and of an action in an inbox kind, so that STALE still fits behind them.
+PART = 28
 
 
 def kind_of(body: Mapping[str, Any]) -> str:
     """Return a delivery's kind for the inbox: "Issue.update"."""
     parts = [body.get("type"), body.get("action")]
-    return ".".join(part[:30] for part in parts if isinstance(part, str) and part.isprintable()) or "unknown"
+    return ".".join(part[:PART] for part in parts if isinstance(part, str) and part.isprintable()) or "unnamed"
 
 
-def events_in(connection: Connection, kind: str, body: bytes) -> Sequence[Event]:
-    """Read one accepted delivery; raises BadDelivery when it makes no sense."""
+def own_actors(connection: Connection, client_id: str) -> frozenset[str]:
+    """Return the actors that are Ladder itself: its app user in the workspace, or the application by its id."""
+    return frozenset(one for one in (connection.settings.get("app_user_id"), client_id) if one)
+
+
+def events_in(connection: Connection, kind: str, body: bytes, ours: Collection[str] = ()) -> Sequence[Event]:
+    """Read one accepted delivery; `ours` are the actors that are Ladder itself. Raises BadDelivery."""
     try:
-        said = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise BadDelivery("not JSON") from error
-    if not isinstance(said, dict) or not isinstance(said.get("data", {}), dict):
-        raise BadDelivery("not an object with data")
-    data = said.get("data") or {}
-    stale = kind.endswith(STALE)
-    match kind_of(said).partition(".")[0]:
+        said = read_object(body)
+    except NotJson as error:
+        raise BadDelivery(str(error)) from None
+    data = said.get("data", {})
+    if not isinstance(data, dict):
+        raise BadDelivery("data: not an object")
+    name = said.get("type")
+    match name:
+        case "Issue" if kind.endswith(STALE):
+            return [IssueTouched(identity(data.get("id")), "stale")]
         case "Issue":
-            return [_stale(data) if stale else _issue(connection, said, data)]
+            return [_issue(connection, said, data, ours)]
+        case "Cycle" if kind.endswith(STALE):
+            # A cycle has nothing that a number hangs on, and the next event about it says all of it again.
+            return [Ignored("stale_cycle")]
         case "Cycle":
-            return [Ignored("stale_cycle")] if stale else [_cycle(said, data)]
-        case name if name in IGNORED:
+            return [_cycle(said, data)]
+        case str() if name in IGNORED:
             return [Ignored(IGNORED[name])]
-        case name:
-            return [Unsupported(name)]
+        case _:
+            return [Unsupported(kind_of(said))]
 
 
-def _stale(data: Mapping[str, Any]) -> Event:
-    return IssueTouched(identity(data.get("id")), "stale")
-
-
-def _issue(connection: Connection, said: Mapping[str, Any], data: Mapping[str, Any]) -> Event:
-    if _by_ourselves(connection, said):
-        # An echo may still be news: our own label write changes the issue's labels. Reading it again settles that.
-        return Ignored("own_echo")
+def _issue(connection: Connection, said: Mapping[str, Any], data: Mapping[str, Any], ours: Collection[str]) -> Event:
     issue_id = identity(data.get("id"))
+    actor = actor_of(said)
+    if actor and actor in ours:
+        return Ignored("own_echo")
     happened_at = _happened_at(said, data)
-    if said.get("action") == "remove":
+    if said.get("action") == "remove" or data.get("trashed") is True:
         # Trashed or deleted: either way it is out of sight, and a later update brings a restored one back.
-        return IssueDeleted(issue_id, happened_at, _actor(said))
+        return IssueDeleted(issue_id, happened_at, actor)
     if said.get("action") == "update" and said.get("updatedFrom") == {}:
         return Ignored("nothing_changed")
     # In webhooks the address stands beside the data.
@@ -97,7 +106,16 @@ def _issue(connection: Connection, said: Mapping[str, Any], data: Mapping[str, A
         snapshot = issue_snapshot(connection, whole)
     except Incomplete as error:
         return IssueTouched(issue_id, f"incomplete:{error.missing}")
-    return IssueChanged(snapshot, snapshot.updated_at, _actor(said))
+    if _came_back(said):
+        # Taking an issue out of the trash need not count as an update of it, and would then look older than the
+        # deletion that it undoes.
+        snapshot = replace(snapshot, updated_at=max(snapshot.updated_at, happened_at))
+    return IssueChanged(snapshot, snapshot.updated_at, actor)
+
+
+def _came_back(said: Mapping[str, Any]) -> bool:
+    before = said.get("updatedFrom")
+    return said.get("action") == "restore" or (isinstance(before, dict) and before.get("trashed") is True)
 
 
 def _cycle(said: Mapping[str, Any], data: Mapping[str, Any]) -> Event:
@@ -122,12 +140,8 @@ def _happened_at(said: Mapping[str, Any], data: Mapping[str, Any]) -> datetime:
     return max(known)
 
 
-def _actor(said: Mapping[str, Any]) -> str:
+def actor_of(said: Mapping[str, Any]) -> str:
+    """Return the id of who did it, "" if the delivery does not say."""
     actor = said.get("actor")
     found = actor.get("id") if isinstance(actor, dict) else None
     return found[:200] if isinstance(found, str) else ""
-
-
-def _by_ourselves(connection: Connection, said: Mapping[str, Any]) -> bool:
-    ours = connection.settings.get("app_user_id")
-    return bool(ours) and _actor(said) == ours

@@ -23,17 +23,22 @@ class SignatureRefused(Exception):
         self.reason = reason
 
 
-def check_signature(secrets: Sequence[str], body: bytes, signature: str | None) -> None:
-    """Raise SignatureRefused unless `signature` is the hex HMAC-SHA256 of the raw body under one of the secrets.
-
-    Over the raw bytes: re-serialised JSON differs, and a parser that forgives would check another body than it reads.
-    Every secret is compared in constant time, so that an answer's delay tells nothing about a signature.
-    """
+def check_present(secrets: Sequence[str], signature: str | None) -> str:
+    """Return the signature that came along; raises SignatureRefused when there is none, or nothing to check it with."""
     if not secrets:
         raise SignatureRefused("no_secret_configured")
     if not signature:
         raise SignatureRefused("signature_missing")
-    given = signature.encode("utf-8", "replace")
+    return signature
+
+
+def check_signature(secrets: Sequence[str], body: bytes, signature: str | None) -> None:
+    """Raise SignatureRefused unless `signature` is the hex HMAC-SHA256 of the raw body under one of the secrets.
+
+    Over the raw bytes: re-serialised JSON differs, and a parser that forgives would check another body than it reads.
+    Every secret is compared in constant time, so that an answer's delay tells nothing about a signature (timing).
+    """
+    given = check_present(secrets, signature).encode("utf-8", "replace")
     matches = [hmac.compare_digest(given, sign(secret, body).encode()) for secret in secrets]
     if not any(matches):
         raise SignatureRefused("signature_wrong")
@@ -47,7 +52,8 @@ def sign(secret: str, body: bytes) -> str:
 def is_fresh(body: Mapping[str, Any], now: datetime) -> bool:
     """Tell whether a signed delivery was sent within the last minute, by the time inside the signed body.
 
-    Only for genuine bodies. A stale one is no proof of anything but that the entity is worth reading again.
+    Only for genuine bodies. A stale one may be a replay: it is no proof of anything but that the entity is worth
+    reading again.
     """
     sent = moment(body.get("webhookTimestamp"))
     return sent is not None and abs(now - sent) <= FRESH_FOR

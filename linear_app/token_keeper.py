@@ -24,6 +24,8 @@ EARLY = timedelta(minutes=5)
 # takes again for 30 minutes, so nothing is lost when the lease runs out.
 LEASE = timedelta(seconds=30)
 POLL_SECONDS = 0.1
+# Errands of a workspace that must be connected again are not even tried before; this is for the one that found out.
+RETRY_AFTER = timedelta(minutes=1)
 
 
 class TokenKeeper:
@@ -40,7 +42,8 @@ class TokenKeeper:
     def access_token(self, connection_id: str) -> str:
         """Return a token that is good for at least some minutes.
 
-        Raises TrackerRefused (reconnect needed), TrackerUnavailable (no good token and Linear does not answer).
+        Raises TrackerUnavailable (it must be connected again, or no good token and Linear does not answer) and
+        TrackerRefused (uninstalled).
         """
         kept = self._read(connection_id)
         if kept.expires_at - EARLY > self._clock():
@@ -59,9 +62,13 @@ class TokenKeeper:
         connection.credential = self._vault.seal(connection.tenant_key, CREDENTIAL, json.dumps(tokens.as_stored()))
 
     def open(self, connection: Connection) -> Tokens:
-        """Return the row's tokens; raises TrackerRefused when there are none, or they can't be read."""
+        """Return the row's tokens.
+
+        Raises TrackerUnavailable while it must be connected again, TrackerRefused when it was uninstalled or its tokens
+        can't be read.
+        """
         if connection.state == "reconnect_needed":
-            raise TrackerRefused(connection.trouble or "Linear must be connected again")
+            raise _waiting(connection.trouble or "Linear must be connected again")
         if connection.state != "active" or not connection.credential:
             raise TrackerRefused("Ladder is not installed in this Linear workspace")
         try:
@@ -70,51 +77,61 @@ class TokenKeeper:
             raise TrackerRefused(f"the workspace's tokens can't be read: {error}") from None
         return Tokens.from_stored(json.loads(kept))
 
+    def give_up(self, connection_id: str, why: str) -> None:
+        """Note that Linear takes no token of this workspace any more: somebody must connect it again."""
+        kept = self._read(connection_id)
+        self._mark_dead(connection_id, kept, why)
+
     def _read(self, connection_id: str) -> Tokens:
         with self._database.reading() as session:
             return self.open(session.get_one(Connection, connection_id))
 
     def _renew(self, connection_id: str, known: Tokens, *, rejected: bool = False) -> str:
-        patience = int(LEASE.total_seconds() / POLL_SECONDS)
-        for _ in range(patience):
-            if self._take_lease(connection_id):
-                break
-            # Somebody else is at it; what they get serves us too.
-            self._sleep(POLL_SECONDS)
-            now_kept = self._read(connection_id)
-            if now_kept.access != known.access:
-                return now_kept.access
-        else:
-            raise TrackerUnavailable("Linear's token is being renewed elsewhere and did not arrive")
+        lease = self._lease(connection_id, known)
+        if isinstance(lease, str):
+            return lease
         # Read again under the lease: it may have been renewed between our reading and our turn.
+        kept = self._read(connection_id)
+        if kept.access != known.access:
+            self._release(connection_id, lease)
+            return kept.access
         try:
-            kept = self._read(connection_id)
-            if kept.access != known.access:
-                self._release(connection_id)
-                return kept.access
             if kept.refresh is None:
-                raise GrantRefused("Linear gave no refresh token")
+                raise GrantRefused("it gave no refresh token")
             fresh = self._oauth.refresh(kept.refresh, self._clock())
         except GrantRefused as error:
-            self._mark_dead(connection_id, str(error))
-            raise TrackerRefused(f"Linear must be connected again: {error}") from None
+            self._mark_dead(connection_id, kept, str(error))
+            # What waits for this workspace goes on waiting, until it is connected again.
+            raise _waiting(f"Linear must be connected again: {error}") from None
         except TrackerUnavailable:
-            self._release(connection_id)
-            if not rejected and known.expires_at > self._clock():
-                return known.access
+            self._release(connection_id, lease)
+            if not rejected and kept.expires_at > self._clock():
+                return kept.access
             raise
         # Stored before it is used: a token that only memory knew would be lost with the process.
         with self._database.writing() as session:
-            row = session.get_one(Connection, connection_id)
-            self.seal(
-                row, Tokens(fresh.access, fresh.refresh or kept.refresh, fresh.expires_at, fresh.scope or kept.scope)
-            )
+            row = session.get_one(Connection, connection_id, with_for_update=True)
+            if row.state == "active":
+                refresh, scope = fresh.refresh or kept.refresh, fresh.scope or kept.scope
+                self.seal(row, Tokens(fresh.access, refresh, fresh.expires_at, scope))
             row.renewing_until = None
         logger.info("linear_token_renewed", connection=connection_id)
         return fresh.access
 
-    def _take_lease(self, connection_id: str) -> bool:
-        now: datetime = self._clock()
+    def _lease(self, connection_id: str, known: Tokens) -> datetime | str:
+        """Return until when we alone may renew, or the token that somebody else got meanwhile."""
+        for _ in range(int(LEASE.total_seconds() / POLL_SECONDS) + 1):
+            lease = self._take_lease(connection_id)
+            if lease is not None:
+                return lease
+            self._sleep(POLL_SECONDS)
+            kept = self._read(connection_id)
+            if kept.access != known.access:
+                return kept.access
+        raise TrackerUnavailable("Linear's token is being renewed elsewhere and did not arrive")
+
+    def _take_lease(self, connection_id: str) -> datetime | None:
+        now = self._clock()
         with self._database.writing() as session:
             taken = session.execute(
                 update(Connection)
@@ -123,14 +140,26 @@ class TokenKeeper:
                 .values(renewing_until=now + LEASE)
                 .returning(Connection.id)
             )
-            return taken.first() is not None
+            return now + LEASE if taken.first() is not None else None
 
-    def _release(self, connection_id: str) -> None:
+    def _release(self, connection_id: str, lease: datetime) -> None:
+        """Let others renew; a lease that ran out may be somebody else's by now, and is left alone."""
         with self._database.writing() as session:
-            session.get_one(Connection, connection_id).renewing_until = None
+            session.execute(
+                update(Connection)
+                .where(Connection.id == connection_id, Connection.renewing_until == lease)
+                .values(renewing_until=None)
+            )
 
-    def _mark_dead(self, connection_id: str, why: str) -> None:
+    def _mark_dead(self, connection_id: str, kept: Tokens, why: str) -> None:
         with self._database.writing() as session:
-            row = session.get_one(Connection, connection_id)
+            row = session.get_one(Connection, connection_id, with_for_update=True)
+            # Somebody may have connected it again while Linear refused the old tokens.
+            if row.state != "active" or self.open(row).access != kept.access:
+                return
             row.state, row.trouble, row.renewing_until = "reconnect_needed", f"Linear refused: {why}", None
         logger.warning("linear_reconnect_needed", connection=connection_id, why=why)
+
+
+def _waiting(message: str) -> TrackerUnavailable:
+    return TrackerUnavailable(message, RETRY_AFTER.total_seconds())

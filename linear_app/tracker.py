@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -10,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from connector.core import Core, Services
 from connector.models import Connection
+from connector.outbox import enqueue
 from connector.tracker import (
     Action,
     BadDelivery,
     Capabilities,
     Event,
+    GoalCard,
+    IssueDeleted,
     IssueSnapshot,
     IssueUnreadable,
     PanelLabel,
@@ -22,10 +26,14 @@ from connector.tracker import (
     SnapshotPage,
     TrackerRefused,
 )
+from linear_app import cards, goal_labels
 from linear_app.client import LinearClient
-from linear_app.issue_fields import STATES, Incomplete, issue_snapshot
+from linear_app.issue_fields import STATES, Incomplete, identity, issue_snapshot
 from linear_app.oauth import LinearOAuth
-from linear_app.payloads import events_in
+from linear_app.organizations import Organizations
+from linear_app.payloads import events_in, own_actors
+from linear_app.rights import Rights, membership
+from linear_app.signature import moment
 from linear_app.token_keeper import TRACKER_NAME, TokenKeeper
 
 if TYPE_CHECKING:
@@ -35,34 +43,40 @@ if TYPE_CHECKING:
 DEEPEST = 12
 # Issues asked for in one query, one page long.
 AT_ONCE = 50
+# An issue's key, by itself or inside its address.
+KEY = re.compile(r"(?i)^\s*(?:https?://\S*/issue/)?([a-z][a-z0-9_]{0,15}-[0-9]{1,9})(?:/\S*)?\s*$")
 
 
 class LinearTracker:
     """Answers the core's questions about Linear workspaces; see connector.tracker.Tracker."""
 
     name = TRACKER_NAME
-    capabilities = Capabilities(queries=False, panel_label=False)
+    capabilities = Capabilities(cards=True, goal_labels=True)
 
     def __init__(self, services: Services) -> None:
         self._services = services
         self.oauth = LinearOAuth(services.settings)
         self.tokens = TokenKeeper(services, self.oauth)
+        self.organizations = Organizations(services)
+        self._rights = Rights()
         self._clients: dict[str, LinearClient] = {}
         self._lock = threading.Lock()
 
     def blueprint(self, core: Core) -> Blueprint:
-        """Return the routes that Linear and installing admins call."""
+        """Return the routes that Linear calls."""
         from linear_app.routes import blueprint
 
-        return blueprint(core, self)
+        return blueprint(core, self.organizations)
 
     def parse(self, connection: Connection, kind: str, body: bytes) -> Sequence[Event]:
         """Read one accepted webhook; raises BadDelivery."""
-        return events_in(connection, kind, body)
+        return events_in(connection, kind, body, own_actors(connection, self._services.settings.linear_client_id))
 
     def fetch_issue(self, connection: Connection, id_or_key: str) -> IssueSnapshot:
         """Read one issue as it is now, by id or by key (ENG-123)."""
-        return self._snapshot(connection, self.client(connection).run("Issue", id=id_or_key)["issue"])
+        node = self.client(connection).run("Issue", id=id_or_key)["issue"]
+        self._learn_states(connection, node)
+        return self._snapshot(connection, node)
 
     def fetch_subtree(self, connection: Connection, external_id: str) -> Iterator[SnapshotPage]:
         """Read what hangs below an issue, level by level."""
@@ -81,40 +95,53 @@ class LinearTracker:
                 return
 
     def updated_since(self, connection: Connection, since: datetime) -> Iterator[SnapshotPage]:
-        """Read every issue updated at or after `since`."""
-        wanted = {"updatedAt": {"gte": since.astimezone(UTC).isoformat().replace("+00:00", "Z")}}
+        """Read every issue updated at or after `since`, or put into the trash, which is no update to Linear."""
+        lately = {"gte": since.astimezone(UTC).isoformat().replace("+00:00", "Z")}
+        wanted = {"or": [{"updatedAt": lately}, {"archivedAt": lately}]}
         for nodes in self.client(connection).pages("UpdatedSince", "issues", filter=wanted):
             yield self._page(connection, nodes)
 
     def search(self, connection: Connection, account_id: str, text: str, limit: int) -> Sequence[IssueSnapshot]:
-        """Find issues by key or words. Linear has no rights per issue inside a workspace's public teams."""
+        """Find issues by key, address or words, among those that the account may see."""
         client = self.client(connection)
-        found = client.run("Search", term=text)["searchIssues"]["nodes"]
-        ids = [node["id"] for node in found][:limit]
-        if not ids:
+        key = KEY.match(text)
+        try:
+            nodes = [client.run("Issue", urgent=True, id=key[1].upper())["issue"]] if key else []
+        except IssueUnreadable:
+            nodes = []
+        if not nodes:
+            found = [node["id"] for node in client.run("Search", urgent=True, term=text)["searchIssues"]["nodes"]]
+            pages = client.pages("IssuesById", "issues", urgent=True, filter={"id": {"in": found}}) if found else ()
+            by_id = {node["id"]: node for page in pages for node in page}
+            nodes = [by_id[id_] for id_ in found if id_ in by_id]
+        if not nodes or not account_id:
             return []
-        pages = client.pages("IssuesById", "issues", filter={"id": {"in": ids}})
-        nodes = {node["id"]: node for page in pages for node in page}
-        return self._page(connection, [nodes[id_] for id_ in ids if id_ in nodes]).snapshots
+        # Ladder may have been let into private teams; what it finds there must not be told to everybody.
+        member = membership(client, account_id, {node["team"]["id"] for node in nodes})
+        seen = [one for one in nodes if member.sees(one["team"]["id"], private=one["team"]["private"] is not False)]
+        return self._page(connection, seen).snapshots[:limit]
 
     def may(self, connection: Connection, account_id: str, external_id: str, action: Action) -> bool:
-        """Tell whether a person may see or edit the issue.
-
-        Linear lets every member of a workspace edit every issue of a public team, and an app token sees private teams
-        only where it was let in. So: an active member of the workspace, and an issue that we can read.
-        """
+        """Tell whether a person may see or edit the issue, which in Linear is the same; held for a minute."""
         if not account_id:
             return False
+        held = self._rights.find(connection.id, account_id, external_id)
+        if held is None:
+            held = self._may(connection, account_id, external_id)
+            self._rights.keep(connection.id, account_id, external_id, held)
+        return held
+
+    def _may(self, connection: Connection, account_id: str, external_id: str) -> bool:
+        client = self.client(connection)
         try:
-            member = self.client(connection).run("User", id=account_id)["user"]
-            self.client(connection).run("Issue", id=external_id)
+            team = client.run("Issue", urgent=True, id=external_id)["issue"]["team"]
         except IssueUnreadable:
             return False
-        return bool(member.get("active"))
+        return membership(client, account_id, [team["id"]]).sees(team["id"], private=team["private"] is not False)
 
     def profile(self, connection: Connection, account_id: str) -> Profile:
         """Read a person's name."""
-        user = self.client(connection).run("User", id=account_id)["user"]
+        user = self.client(connection).run("User", urgent=True, id=account_id)["user"]
         return Profile(account_id, str(user["displayName"] or user["name"])[:200], bool(user["active"]))
 
     def measure(self, connection: Connection, query: str, aggregate: str, field_name: str | None) -> Fraction | None:
@@ -124,15 +151,37 @@ class LinearTracker:
     def show_label(self, connection: Connection, external_id: str, label: PanelLabel | None) -> None:
         """Linear shows no label beside an issue; the attachment says it."""
 
+    def show_card(self, connection: Connection, external_id: str, card: GoalCard, known_id: str | None) -> str:
+        """Put an attachment about a key result on an issue, or bring it up to date."""
+        base_url, now = self._services.settings.base_url, self._services.clock()
+        return cards.show(self.client(connection), base_url, external_id, card, known_id, now)
+
+    def remove_card(self, connection: Connection, card_id: str) -> None:
+        """Take an attachment away."""
+        cards.remove(self.client(connection), card_id)
+
+    def sync_goal_labels(
+        self, connection: Connection, wanted: Mapping[str, str], known: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Keep the group of labels that link issues to key results."""
+        return goal_labels.sync(self.client(connection), wanted, known)
+
     def discover(self, connection: Connection) -> Mapping[str, Any]:
-        """Learn the workspace's workflow states and who we are in it."""
+        """Learn the workspace's workflow states and teams, and who we are in it."""
         client = self.client(connection)
         states = {
             node["id"]: [node["type"], node["name"]]
             for page in client.pages("WorkflowStates", "workflowStates")
             for node in page
         }
-        return {STATES: states, "app_user_id": client.run("Viewer")["viewer"]["id"]}
+        teams = {node["id"]: node["key"] for page in client.pages("Teams", "teams") for node in page}
+        # A team that was closed to us is known by name still: that is how its issues are found when news of it comes.
+        known: Mapping[str, str] = connection.settings.get("team_keys", {})
+        return {
+            STATES: states,
+            "team_keys": {**known, **teams},
+            "app_user_id": client.run("Viewer")["viewer"]["id"],
+        }
 
     def client(self, connection: Connection) -> LinearClient:
         """Return the client for a workspace, kept for its open connections."""
@@ -142,13 +191,23 @@ class LinearTracker:
                     self._services.settings.linear_api_url,
                     lambda: self.tokens.access_token(connection.id),
                     lambda rejected: self.tokens.renewed(connection.id, rejected),
+                    lambda why: self.tokens.give_up(connection.id, why),
                 )
             return self._clients[connection.id]
 
+    def _learn_states(self, connection: Connection, node: object) -> None:
+        """Ask for the workflow states again when an issue is in one that we did not know: Linear does not tell us."""
+        state = node.get("state") if isinstance(node, dict) else None
+        if not isinstance(state, dict) or state.get("id") in connection.settings.get(STATES, {}):
+            return
+        with self._services.database.writing() as session:
+            enqueue(session, connection.id, "discover", "", now=self._services.clock())
+
     def _page(self, connection: Connection, nodes: Sequence[Mapping[str, Any]]) -> SnapshotPage:
-        """Read a page; a trashed issue among it is left out, since its deletion has its own news."""
+        """Read a page; what is in the trash is gone, on Linear's own word."""
         return SnapshotPage(
-            [self._snapshot(connection, node) for node in nodes if not (node.get("trashed") or _is_gone(node))]
+            [self._snapshot(connection, node) for node in nodes if not node.get("trashed")],
+            gone=[_deletion(node) for node in nodes if node.get("trashed")],
         )
 
     @staticmethod
@@ -163,8 +222,15 @@ class LinearTracker:
             raise TrackerRefused(f"Linear's answer about an issue can't be read: {error}") from None
 
 
-def _is_gone(node: Mapping[str, Any]) -> bool:
-    return not node
-
-
 TRACKER = LinearTracker
+
+
+def _deletion(node: Mapping[str, Any]) -> IssueDeleted:
+    moments = [moment(node.get(name)) for name in ("archivedAt", "updatedAt")]
+    happened_at = max((one for one in moments if one is not None), default=None)
+    if happened_at is None:
+        raise TrackerRefused("Linear's answer about an issue can't be read: no time in it")
+    try:
+        return IssueDeleted(identity(node.get("id")), happened_at)
+    except BadDelivery as error:
+        raise TrackerRefused(f"Linear's answer about an issue can't be read: {error}") from None

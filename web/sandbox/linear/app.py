@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response
+from pathlib import Path
 
+from flask import Blueprint, Flask, Response, jsonify
+
+from .actions import workspace_actions
 from .interface import api_interface
+from .pages import workspace_pages
+from .words import register_words
 from .workspace import LinearWorkspace
+
+# Colours, shapes and the script of every page are those of the stand-in Jira site.
+SHARED = Path(__file__).parents[1] / "static"
 
 
 def create_linear_app(workspace: LinearWorkspace) -> Flask:
@@ -16,9 +24,15 @@ def create_linear_app(workspace: LinearWorkspace) -> Flask:
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = 8 * 1024 * 1024
     app.register_blueprint(api_interface(workspace))
+    app.register_blueprint(workspace_pages(workspace))
+    app.register_blueprint(workspace_actions(workspace))
+    app.register_blueprint(Blueprint("shared", __name__, static_folder=SHARED, static_url_path="/shared"))
+    register_words(app, workspace)
 
     @app.errorhandler(404)
     def not_found(_: Exception) -> Response:
-        return Response("There is nothing here on the stand-in.", 404, mimetype="text/plain")
+        answer = jsonify({"message": "There is nothing here on the stand-in."})
+        answer.status_code = 404
+        return answer
 
     return app

@@ -48,6 +48,11 @@ class MovableClock:
         self._moved, self._frozen = timedelta(), None
         self._tell()
 
+    @property
+    def ahead(self) -> timedelta:
+        """By how much it differs from real time."""
+        return self() - self._real()
+
     def on_move(self, listener: Callable[[], None]) -> None:
         self._listeners.append(listener)
 

@@ -60,6 +60,10 @@ class Team:
     next_number: int = 1
     archived_at: datetime | None = None
 
+    @property
+    def visibility(self) -> str:
+        return "private" if self.private else "public"
+
 
 @dataclass(slots=True)
 class WorkflowState:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from connector.tracker import IssueUnreadable
 from linear_app.client import LinearClient
 
+# The visibility of teams that every full member sees; the others (private, restricted) are for those who are in them.
+PUBLIC = "public"
 # Seconds for which an answer is taken from memory.
 HELD_FOR = 60.0
 HELD = 2000
@@ -24,9 +26,9 @@ class Membership:
     guest: bool
     teams: frozenset[str]
 
-    def sees(self, team_id: str, *, private: bool) -> bool:
+    def sees(self, team_id: str, *, public: bool) -> bool:
         """Tell whether the person sees a team's issues."""
-        return self.active and (team_id in self.teams or not (private or self.guest))
+        return self.active and (team_id in self.teams or (public and not self.guest))
 
 
 NOBODY = Membership(active=False, guest=True, teams=frozenset())

@@ -24,7 +24,7 @@ VALID_FOR = timedelta(minutes=15)
 COLUMN = "oauth_state.verifier"
 MESSAGES = {
     "state_unknown": "This answer from Linear does not belong to anything that was begun in this browser. Begin again.",
-    "pending_approval": "An admin of your Linear workspace must approve Ladder first. Once that is done, connect again.",
+    "pending_approval": "An admin of your Linear workspace must approve Ladder first. After that, connect again.",
     "declined": "Linear says that access was not granted. Nothing was changed.",
     "failed": "Linear could not finish this. Nothing was changed; try again.",
 }

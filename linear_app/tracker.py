@@ -32,7 +32,7 @@ from linear_app.issue_fields import STATES, Incomplete, identity, issue_snapshot
 from linear_app.oauth import LinearOAuth
 from linear_app.organizations import Organizations
 from linear_app.payloads import events_in, own_actors
-from linear_app.rights import Rights, membership
+from linear_app.rights import PUBLIC, Rights, membership
 from linear_app.signature import moment
 from linear_app.token_keeper import TRACKER_NAME, TokenKeeper
 
@@ -118,7 +118,7 @@ class LinearTracker:
             return []
         # Ladder may have been let into private teams; what it finds there must not be told to everybody.
         member = membership(client, account_id, {node["team"]["id"] for node in nodes})
-        seen = [one for one in nodes if member.sees(one["team"]["id"], private=one["team"]["private"] is not False)]
+        seen = [one for one in nodes if member.sees(one["team"]["id"], public=one["team"]["visibility"] == PUBLIC)]
         return self._page(connection, seen).snapshots[:limit]
 
     def may(self, connection: Connection, account_id: str, external_id: str, action: Action) -> bool:
@@ -137,7 +137,7 @@ class LinearTracker:
             team = client.run("Issue", urgent=True, id=external_id)["issue"]["team"]
         except IssueUnreadable:
             return False
-        return membership(client, account_id, [team["id"]]).sees(team["id"], private=team["private"] is not False)
+        return membership(client, account_id, [team["id"]]).sees(team["id"], public=team["visibility"] == PUBLIC)
 
     def profile(self, connection: Connection, account_id: str) -> Profile:
         """Read a person's name."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from connector.apply import apply_snapshot
+from connector.apply import apply_deletion, apply_snapshot
+from connector.cards import repair_cards
 from connector.core import Core
 from connector.measuring import ask_queries
 from connector.models import Connection
+from connector.outbox import enqueue
 from connector.telemetry import logger
 
 # Each look reaches back a little before the previous one: trackers index late, clocks differ, and Jira's query
@@ -54,10 +56,19 @@ def reconcile(core: Core, connection_id: str) -> Reconciled:
                 )
                 seen += 1
                 repaired += outcome == "applied"
+            for deletion in sorted(page.gone, key=lambda one: one.external_id):
+                outcome = apply_deletion(session, connection, deletion, source="reconcile", now=core.clock())
+                seen += 1
+                repaired += outcome == "applied"
     with core.database.writing() as session:
         row = session.get_one(Connection, connection_id)
         row.reconciled_to = max(started, row.reconciled_to or started)
         row.last_reconcile_at = core.clock()
+        capabilities = core.tracker_of(row).capabilities
+        if capabilities.cards:
+            repair_cards(session, row, core.clock())
+        if capabilities.goal_labels:
+            enqueue(session, connection_id, "sync_goal_labels", "labels")
     ask_queries(core, connection)
     logger.info("reconciled", connection=connection_id, seen=seen, repaired=repaired)
     return Reconciled(seen=seen, repaired=repaired)

@@ -84,6 +84,13 @@ class SprintChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class GoalLabelsTouched:
+    """Somebody renamed, moved or deleted a label that may be one of ours; the offered ones must be looked at."""
+
+    label_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ignored:
     """A known kind of delivery that moves nothing, and why."""
 
@@ -97,7 +104,7 @@ class Unsupported:
     what: str
 
 
-Event = IssueChanged | IssueDeleted | IssueTouched | SprintChanged | Ignored | Unsupported
+Event = IssueChanged | IssueDeleted | IssueTouched | SprintChanged | GoalLabelsTouched | Ignored | Unsupported
 
 
 class BadDelivery(Exception):

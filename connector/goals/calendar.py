@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from connector.errors import Conflict, Invalid
 from connector.goals import scope
+from connector.label_links import offer_labels
 from connector.models import Cycle, Objective
 
 STATES = ("open", "closed")
@@ -73,6 +74,7 @@ def edit_cycle(
     cycle.name, cycle.starts_on, cycle.ends_on, cycle.state = name, starts_on, ends_on, state
     scope.touch(cycle)
     session.flush()
+    offer_labels(session, workspace_id)
     return cycle
 
 

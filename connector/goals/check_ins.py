@@ -16,6 +16,7 @@ from connector.errors import Fault, Invalid, NotFound
 from connector.goals import scope
 from connector.goals.effects import recorded
 from connector.goals.kinds import MEASURED_KINDS
+from connector.ledger import pass_label_on
 from connector.models import CheckIn, KeyResult, Person
 from connector.turns import take_turn
 
@@ -87,6 +88,7 @@ def record_check_in(
         session.add(check_in)
         session.flush()
         _take_latest(session, key_result)
+    pass_label_on(session, key_result)
     return check_in
 
 
@@ -124,6 +126,7 @@ def correct_check_in(
         scope.touch(check_in)
         session.flush()
         _take_latest(session, key_result)
+    pass_label_on(session, key_result)
     return check_in
 
 

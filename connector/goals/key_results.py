@@ -26,6 +26,8 @@ from connector.goals.kinds import (
     faults_of_options,
     settings_of,
 )
+from connector.label_links import offer_labels
+from connector.ledger import pass_label_on
 from connector.models import CheckIn, Connection, KeyResult, LedgerEntry, Link, Objective, Person, Team
 from connector.outbox import enqueue
 from connector.turns import take_turn
@@ -102,6 +104,7 @@ def create_key_result(
             )
             key_result.value = command.value
     _ask_query(session, key_result, definition)
+    offer_labels(session, workspace_id)
     return key_result
 
 
@@ -155,6 +158,8 @@ def edit_key_result(
     if options != options_of(key_result):
         count_anew(session, key_result, options, actor=actor, now=now)
     session.flush()
+    pass_label_on(session, key_result)
+    offer_labels(session, workspace_id)
     return key_result
 
 
@@ -169,6 +174,7 @@ def delete_key_result(
         raise Conflict("Work or measurements hang on this key result. Close it instead.", "has_history")
     session.delete(key_result)
     session.flush()
+    offer_labels(session, workspace_id)
 
 
 def definition_of(key_result: KeyResult) -> Definition:

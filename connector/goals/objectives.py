@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from connector.errors import Conflict, Invalid
 from connector.goals import scope
+from connector.label_links import offer_labels
 from connector.models import Cycle, KeyResult, Objective, Person, Team
 
 STATES = ("open", "closed")
@@ -84,6 +85,7 @@ def edit_objective(
     objective.co_owners = co_owners
     scope.touch(objective)
     session.flush()
+    offer_labels(session, workspace_id)
     return objective
 
 

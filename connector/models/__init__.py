@@ -22,6 +22,7 @@ from connector.models.work import (
     Issue,
     LedgerEntry,
     Link,
+    ShownCard,
     Sprint,
     WorkProgress,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "Objective",
     "OutboxEntry",
     "Person",
+    "ShownCard",
     "SignInLink",
     "Sprint",
     "Team",

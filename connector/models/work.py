@@ -136,6 +136,24 @@ class Link(Identified, Base):
     key_result: Mapped[KeyResult] = relationship()
 
 
+class ShownCard(Base):
+    """What a tracker shows of one key result on one issue, where it has cards (Linear: attachments).
+
+    `external_id` is the card's id there, "" while it is not known to exist. `content` is what it said when last
+    written; "" when it must be looked at again whatever it says.
+    """
+
+    __tablename__ = "shown_card"
+
+    issue_id: Mapped[int] = mapped_column(ForeignKey("issue.id", ondelete="CASCADE"), primary_key=True)
+    key_result_id: Mapped[str] = mapped_column(
+        ForeignKey("key_result.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    external_id: Mapped[str] = mapped_column(String(128), default="")
+    content: Mapped[str] = mapped_column(Text, default="")
+    shown_at: Mapped[datetime] = mapped_column(default=utcnow)
+
+
 class BusinessAsUsual(Base):
     """Somebody's word that an issue is not goal work. `category`: support, maintenance, security, other."""
 

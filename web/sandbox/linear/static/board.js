@@ -112,6 +112,25 @@
     if (carried && event.target === carried.card && event.relatedTarget && event.relatedTarget !== carried.card) putDown(true);
   });
 
+  // ---- a card's menu stands beside the card, outside of the board that scrolls
+
+  document.addEventListener("toggle", (event) => {
+    const menu = event.target.closest?.(".card-menu");
+    if (!menu || !menu.open) return;
+    const list = menu.querySelector(".menu-list");
+    const box = menu.getBoundingClientRect();
+    const room = Math.max(innerHeight - box.bottom - 12, box.top - 12);
+    Object.assign(list.style, { position: "fixed", right: "auto", bottom: "auto", maxHeight: `${room}px` });
+    const { offsetWidth: width, offsetHeight: height } = list;
+    const down = box.bottom + 4 + height <= innerHeight || box.bottom < innerHeight - box.bottom;
+    list.style.left = `${Math.max(8, Math.min(box.right - width, innerWidth - width - 8))}px`;
+    list.style.top = `${down ? box.bottom + 4 : Math.max(8, box.top - height - 4)}px`;
+  }, true);
+  document.addEventListener("scroll", (event) => {
+    if (event.target.closest?.(".menu-list")) return;
+    for (const menu of document.querySelectorAll(".card-menu[open]")) menu.open = false;
+  }, { capture: true, passive: true });
+
   // ---- menu of a card, end of a cycle, new issue
 
   document.addEventListener("click", (event) => {

@@ -25,7 +25,10 @@
     }
   });
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && event.target.matches("input[data-field]")) event.target.blur();
+    if (event.key === "Enter" && event.target.matches("input[data-field], .title")) {
+      event.preventDefault();
+      event.target.blur();
+    }
   });
 
   document.addEventListener("click", async (event) => {

@@ -354,6 +354,11 @@ class Resolvers:
     def _user_url(self, user: User) -> str:
         return self.workspace.user_url(user)
 
+    def _user_teams(self, user: User, *, filter: Filter | None = None, **page: Any) -> Page:  # noqa: A002 - as above
+        """The teams that somebody is in; of private ones only those that the asker sees too."""
+        mine = [one for one in self.workspace.teams.values() if one.id in user.team_ids and self._sees_team(one.id)]
+        return self.page([one for one in mine if self.filters.team(one, filter)], **page)
+
     def _user_organization(self, _: User) -> LinearWorkspace:
         return self.workspace
 

@@ -15,6 +15,7 @@ from connector.outbox import enqueue
 from connector.tracker import (
     Action,
     BadDelivery,
+    BasicTracker,
     Capabilities,
     Event,
     GoalCard,
@@ -47,7 +48,7 @@ AT_ONCE = 50
 KEY = re.compile(r"(?i)^\s*(?:https?://\S*/issue/)?([a-z][a-z0-9_]{0,15}-[0-9]{1,9})(?:/\S*)?\s*$")
 
 
-class LinearTracker:
+class LinearTracker(BasicTracker):
     """Answers the core's questions about Linear workspaces; see connector.tracker.Tracker."""
 
     name = TRACKER_NAME

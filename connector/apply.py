@@ -20,7 +20,6 @@ from connector.sprints import apply_sprint
 from connector.store import SqlStore
 from connector.tracker import (
     Event,
-    GoalLabelsTouched,
     Ignored,
     IssueChanged,
     IssueDeleted,
@@ -69,9 +68,6 @@ def apply_event(session: Session, connection: Connection, event: Event, *, sourc
             return "asked_again"
         case SprintChanged():
             return apply_sprint(session, connection, event)
-        case GoalLabelsTouched():
-            enqueue(session, connection.id, "sync_goal_labels", "labels")
-            return "asked_again"
         case Ignored(reason=reason):
             return f"ignored:{reason}"
         case Unsupported(what=what):

@@ -84,13 +84,6 @@ class SprintChanged:
 
 
 @dataclass(frozen=True, slots=True)
-class GoalLabelsTouched:
-    """Somebody renamed, moved or deleted a label that may be one of ours; the offered ones must be looked at."""
-
-    label_id: str
-
-
-@dataclass(frozen=True, slots=True)
 class Ignored:
     """A known kind of delivery that moves nothing, and why."""
 
@@ -104,7 +97,7 @@ class Unsupported:
     what: str
 
 
-Event = IssueChanged | IssueDeleted | IssueTouched | SprintChanged | GoalLabelsTouched | Ignored | Unsupported
+Event = IssueChanged | IssueDeleted | IssueTouched | SprintChanged | Ignored | Unsupported
 
 
 class BadDelivery(Exception):

@@ -16,6 +16,7 @@ from connector.models import Connection, InboxEntry, OutboxEntry
 from connector.page_revision import connections_revision
 from connector.sync_health import ConnectionHealth, health_of
 from web.pages.guard import core, needs, person, visit, workspace
+from web.pages.linear import linear
 from web.pages.site import blueprint, go, not_modified, page, unchanged
 
 # Reconciling runs every 15 minutes; with this much silence something keeps it from running.
@@ -40,6 +41,7 @@ class Shown:
     health: ConnectionHealth
     light: Light
     waiting_since: datetime | None
+    has_options: bool
 
 
 @blueprint.get("/connections")
@@ -59,6 +61,7 @@ def connections() -> Response:
         revision=revision,
         shown=shown,
         base_url=core().settings.base_url,
+        linear_is_set_up=linear(core()) is not None,
         is_public=core().settings.base_url.startswith("https://"),
     )
 
@@ -120,4 +123,6 @@ def _shown(session: Session, health: ConnectionHealth, now: datetime) -> Shown:
         for table, moment in ((InboxEntry, InboxEntry.received_at), (OutboxEntry, OutboxEntry.created_at))
     ]
     waiting_since = min((one for one in oldest if one is not None), default=None)
-    return Shown(health, light_of(health, now, waiting_since), waiting_since)
+    tracker = core().trackers.get(health.connection.tracker)
+    has_options = tracker is not None and bool(tracker.site_options(health.connection))
+    return Shown(health, light_of(health, now, waiting_since), waiting_since, has_options)

@@ -56,7 +56,9 @@ def connect(core: Core, tracker: LinearTracker, **more: Any) -> str:
     return install.install_finished(core, tracker, return_from(core, set_out(core, tracker, **more)))
 
 
-def test_the_consent_page_is_asked_for_an_app_with_our_scopes_and_a_challenge(core: Core, tracker: LinearTracker) -> None:
+def test_the_consent_page_is_asked_for_an_app_with_our_scopes_and_a_challenge(
+    core: Core, tracker: LinearTracker
+) -> None:
     asked = set_out(core, tracker)
     assert asked["client_id"] == "client-1"
     assert asked["redirect_uri"] == "https://ladder.example/linear/callback"
@@ -71,7 +73,9 @@ def test_people_sign_in_as_themselves_and_only_show_who_they_are(core: Core, tra
     assert (asked["actor"], asked["scope"]) == ("user", "read")
 
 
-def test_the_code_is_traded_with_the_verifier_of_its_challenge(core: Core, tracker: LinearTracker, workspace: Linear) -> None:
+def test_the_code_is_traded_with_the_verifier_of_its_challenge(
+    core: Core, tracker: LinearTracker, workspace: Linear
+) -> None:
     asked = set_out(core, tracker)
     install.install_finished(core, tracker, return_from(core, asked))
     (form,) = workspace.token_calls
@@ -105,7 +109,9 @@ def test_a_state_works_only_in_the_browser_that_began(core: Core, tracker: Linea
     assert ended.value.reason == "state_unknown"
 
 
-def test_without_a_cookie_nothing_comes_back_even_if_nothing_was_set_out_with(core: Core, tracker: LinearTracker) -> None:
+def test_without_a_cookie_nothing_comes_back_even_if_nothing_was_set_out_with(
+    core: Core, tracker: LinearTracker
+) -> None:
     with pytest.raises(RoundTripEnded):
         return_from(core, set_out(core, tracker, browser=""), "")
 
@@ -217,9 +223,7 @@ def test_an_organization_of_another_workspace_is_refused_and_its_installation_li
 
 
 @pytest.mark.parametrize("scope", ["read", ["read", "initiative:read"], "read,issues:create"])
-def test_less_than_we_need_is_refused(
-    core: Core, tracker: LinearTracker, workspace: Linear, scope: Any
-) -> None:
+def test_less_than_we_need_is_refused(core: Core, tracker: LinearTracker, workspace: Linear, scope: Any) -> None:
     workspace.good.add("a")
     workspace.token_answer = (200, {"access_token": "a", "refresh_token": "r", "expires_in": 9, "scope": scope})
     with pytest.raises(InstallRefused) as refused:
@@ -240,9 +244,7 @@ def test_a_code_that_linear_does_not_know_is_refused(core: Core, tracker: Linear
         connect(core, tracker)
 
 
-def test_while_linear_does_not_answer_nothing_is_stored(
-    core: Core, tracker: LinearTracker, workspace: Linear
-) -> None:
+def test_while_linear_does_not_answer_nothing_is_stored(core: Core, tracker: LinearTracker, workspace: Linear) -> None:
     workspace.says("Organization", refusal("INTERNAL_SERVER_ERROR"))
     with pytest.raises(TrackerUnavailable):
         connect(core, tracker)

@@ -124,7 +124,12 @@ def test_an_estimate_is_taken_exactly(connection: Connection, points: Any, estim
 
 def test_what_is_left_out_is_none(connection: Connection) -> None:
     snapshot = changed(connection, delivery("Issue", "create", issue_data())).snapshot
-    assert (snapshot.parent_external_id, snapshot.assignee, snapshot.sprints, snapshot.estimate) == (None, None, (), None)
+    assert (snapshot.parent_external_id, snapshot.assignee, snapshot.sprints, snapshot.estimate) == (
+        None,
+        None,
+        (),
+        None,
+    )
 
 
 def test_a_sub_issue_names_its_parent(connection: Connection) -> None:
@@ -254,7 +259,10 @@ LIFE: list[tuple[str, dict[str, Any], str]] = [
     ),
     (
         "archived",
-        update({"archivedAt": None}, issue_data(updatedAt=at(minutes=6), archivedAt=at(minutes=6), state={"type": "completed"})),
+        update(
+            {"archivedAt": None},
+            issue_data(updatedAt=at(minutes=6), archivedAt=at(minutes=6), state={"type": "completed"}),
+        ),
         "done",
     ),
 ]

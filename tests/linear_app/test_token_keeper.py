@@ -96,7 +96,13 @@ def test_two_workers_that_need_a_token_at_once_ask_once(
 
 
 def test_a_refused_grant_says_so_and_is_not_tried_again(
-    keeper: TokenKeeper, connection: Connection, linear: Linear, core: Core, tracker: LinearTracker, now: Now, stored: Stored
+    keeper: TokenKeeper,
+    connection: Connection,
+    linear: Linear,
+    core: Core,
+    tracker: LinearTracker,
+    now: Now,
+    stored: Stored,
 ) -> None:
     expire(core, tracker, now, left=timedelta(hours=-1))
     linear.refresh_tokens.clear()
@@ -193,7 +199,13 @@ def test_an_answer_without_a_new_refresh_token_keeps_the_old_one(
 
 
 def test_a_refusal_of_old_tokens_does_not_undo_a_new_connection(
-    keeper: TokenKeeper, connection: Connection, linear: Linear, core: Core, tracker: LinearTracker, now: Now, stored: Stored
+    keeper: TokenKeeper,
+    connection: Connection,
+    linear: Linear,
+    core: Core,
+    tracker: LinearTracker,
+    now: Now,
+    stored: Stored,
 ) -> None:
     expire(core, tracker, now, left=timedelta(0))
     linear.refresh_tokens.clear()

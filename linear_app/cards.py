@@ -50,7 +50,7 @@ def remove(client: LinearClient, card_id: str) -> None:
 def _shown(base_url: str, card: GoalCard, now: datetime) -> dict[str, Any]:
     # Braces are variables in Linear's subtitles, and a title could bring some.
     subtitle = card.subtitle.replace("{", "(").replace("}", ")")
-    attributes = [{"name": name, "value": value} for name, value in card.attributes.items() if value]
+    attributes = [{"name": name.capitalize(), "value": value} for name, value in card.attributes.items() if value]
     return {
         "title": card.title[:LONGEST_TITLE],
         "subtitle": f"{subtitle} · {UPDATED}",

@@ -18,7 +18,7 @@ CARD = GoalCard(
     url=f"{LADDER}/issues/linear/c/issue-1?key_result=kr-1",
     title="KR Activate 500 teams",
     subtitle="62% · on track",
-    attributes={"Objective": "Win", "Driver": "Ada", "Status": "on track", "Progress": "62%", "Pace": ""},
+    attributes={"objective": "Win", "driver": "Ada", "status": "on track", "progress": "62%", "pace": ""},
 )
 
 

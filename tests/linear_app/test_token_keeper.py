@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from unittest.mock import patch
@@ -11,12 +11,14 @@ import pytest
 import requests
 from cryptography.fernet import Fernet
 
-from connector.core import Core
-from connector.models import Connection
+from connector.core import Core, Services, build_core
+from connector.models import Base, Connection, Issue, Workspace
 from connector.outbox import enqueue
+from connector.settings import Settings
 from connector.tracker import TrackerRefused, TrackerUnavailable
 from connector.vault import Vault
 from connector.worker import Worker
+from linear_app import TRACKER
 from linear_app.oauth import Tokens
 from linear_app.token_keeper import EARLY, TokenKeeper
 from linear_app.tracker import LinearTracker
@@ -76,23 +78,25 @@ def test_tokens_are_sealed_at_rest(connection: Connection, core: Core) -> None:
 
 
 def test_two_workers_that_need_a_token_at_once_ask_once(
-    core: Core, connection: Connection, linear: Linear, tracker: LinearTracker, now: Now
+    either_settings: Settings, linear: Linear, now: Now, settings: Settings
 ) -> None:
-    expire(core, tracker, now, left=timedelta(0))
-    at_it = threading.Event()
-
-    def slowly() -> None:
-        at_it.set()
-        # Long enough for the others to find the lease taken.
-        threading.Event().wait(0.3)
-
-    linear.before_token = slowly
+    options = {name: getattr(settings, name) for name in ("linear_client_id", "linear_client_secret")}
+    core = build_core(either_settings.model_copy(update=options), trackers={"linear": TRACKER}, clock=now)
+    Base.metadata.create_all(core.database.engine)
     keepers = [LinearTracker(_services(core)).tokens for _ in range(4)]
-    with ThreadPoolExecutor(4) as pool:
+    with core.database.writing() as session:
+        session.add(Workspace(id="w", name="Acme"))
+        session.flush()
+        row = Connection(id="c", workspace_id="w", tracker="linear", tenant_key="org", site="https://linear.app/acme")
+        keepers[0].seal(row, Tokens("access-0", "refresh-0", now(), ("read", "write")))
+        session.add(row)
+    # Long enough for the others to find the lease taken.
+    linear.before_token = lambda: time.sleep(0.3)
+    with ThreadPoolExecutor(len(keepers)) as pool:
         tokens = list(pool.map(lambda one: one.access_token("c"), keepers))
-    assert at_it.is_set()
-    assert tokens == ["access-1"] * 4
+    assert tokens == ["access-1"] * len(keepers)
     assert len(linear.token_calls) == 1
+    core.close()
 
 
 def test_a_refused_grant_says_so_and_is_not_tried_again(
@@ -143,6 +147,7 @@ def test_any_other_failure_keeps_a_token_that_is_still_good(
     expire(core, tracker, now, left=timedelta(minutes=2))
     linear.token_answer = answer
     assert keeper.access_token("c") == "access-0"
+    assert stored.connection().renewing_until is None
     now.forward(minutes=3)
     with pytest.raises(TrackerUnavailable):
         keeper.access_token("c")
@@ -254,8 +259,6 @@ def test_a_token_that_dies_in_the_middle_of_a_backlog_is_renewed_once_and_the_ba
     assert len(linear.token_calls) == 1
     assert {one.token for one in linear.asked} == {"access-0", "access-1"}
     with core.database.reading() as session:
-        from connector.models import Issue
-
         assert session.query(Issue).count() == 12
 
 
@@ -290,7 +293,5 @@ def _ask_for(core: Core, count: int) -> None:
             enqueue(session, "c", "fetch_issue", f"issue-{number}", now=core.clock())
 
 
-def _services(core: Core):  # type: ignore[no-untyped-def]  # what a tracker is built from
-    from connector.core import Services
-
+def _services(core: Core) -> Services:
     return Services(core.settings, core.database, core.vault, core.clock)

@@ -164,9 +164,7 @@ def _linked_without_card() -> Select[int, str]:
         select(Issue.id, Issue.external_id)
         .distinct()
         .join(Link, Link.issue_id == Issue.id)
-        .outerjoin(
-            ShownCard, (ShownCard.issue_id == Issue.id) & (ShownCard.key_result_id == Link.key_result_id)
-        )
+        .outerjoin(ShownCard, (ShownCard.issue_id == Issue.id) & (ShownCard.key_result_id == Link.key_result_id))
         .where(Link.state == "active", ShownCard.issue_id.is_(None), Issue.cls.not_in(("gone", "unknown")))
     )
 

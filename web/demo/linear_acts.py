@@ -77,7 +77,9 @@ class LinearActs:
         self.visitor = Visitor(self.stage, link)
         self._hold("the page after connecting", True, "is connected" in self.visitor.connect_linear())
         self.connection_id = self.connection("linear").id
-        self._hold("both trackers' workspace", self.connection("jira").workspace_id, self.connection("linear").workspace_id)
+        self._hold(
+            "both trackers' workspace", self.connection("jira").workspace_id, self.connection("linear").workspace_id
+        )
 
     def make_shared_goal(self) -> None:
         """Make the key result, and a Jira story that is done."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from sqlalchemy import select
+
 from connector.linking import link_through_tracker
 from connector.models import Connection
 from connector.sign_in import create_link
-from sqlalchemy import select
-
 from web.demo.acme import JONAS, MIRA, PRIYA
 from web.demo.linear_acts import Visitor
 from web.demo.season import Season
@@ -37,7 +37,5 @@ def add_linear(stage: Stage, season: Season) -> None:
     stage.settle()
     for key_result, keys in LINKS.items():
         for key in keys:
-            link_through_tracker(
-                core, season.workspace_id, connection, season.key_results[key_result], key, actor=MIRA
-            )
+            link_through_tracker(core, season.workspace_id, connection, season.key_results[key_result], key, actor=MIRA)
     stage.settle()

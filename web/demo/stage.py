@@ -1,4 +1,4 @@
-"""The stage of the demo: stand-ins for Jira and Linear in this process, a real Ladder server in a process of its own."""
+"""The stage of the demo: stand-ins for both trackers in this process, a real Ladder in a process of its own."""
 
 from __future__ import annotations
 

@@ -64,8 +64,7 @@ def issue(tracker: str, connection_id: str, external_id: str) -> Response:
         view = build_view(panel, rights=rights, suggestions=suggestions, set_up=set_up, now=now)
         why = {
             entry.key_result.id: [
-                cause_row(row)
-                for row in read_ledger(session, workspace().id, entry.key_result.id, limit=ROWS_SHOWN)
+                cause_row(row) for row in read_ledger(session, workspace().id, entry.key_result.id, limit=ROWS_SHOWN)
             ]
             for entry in panel.entries
         }
@@ -124,9 +123,7 @@ def declare_this_issue(tracker: str, connection_id: str, external_id: str) -> Re
             row = find_issue(session, seen.connection.id, external_id)
             if row is None:
                 abort(404)
-            declare_business_as_usual(
-                session, workspace().id, row, category, actor=person().name, now=core().clock()
-            )
+            declare_business_as_usual(session, workspace().id, row, category, actor=person().name, now=core().clock())
     except LinkRefused as error:
         visit().say(str(error), "bad")
     else:

@@ -35,7 +35,9 @@ TITLES = {
 def linear(core: Core) -> LinearTracker | None:
     """Return Linear's tracker where the operator has registered an OAuth application, else None."""
     tracker = core.trackers.get(TRACKER_NAME)
-    return cast(LinearTracker, tracker) if tracker is not None and cast(LinearTracker, tracker).oauth.configured else None
+    return (
+        cast(LinearTracker, tracker) if tracker is not None and cast(LinearTracker, tracker).oauth.configured else None
+    )
 
 
 def linear_doors(session: Session) -> Sequence[Connection]:
@@ -129,7 +131,9 @@ def _leave(purpose: Purpose, workspace_id: str, person_id: str | None, return_to
 def _installed(tracker: LinearTracker, returned: Returned) -> Response:
     # The consent page can stay open for a while: who is no admin any more by now connects nothing.
     if g.person is None or g.person.id != returned.person_id or g.person.role != "admin":
-        return _ended("declined", "Only an admin of Ladder can connect a workspace. Sign in and begin again.", status=403)
+        return _ended(
+            "declined", "Only an admin of Ladder can connect a workspace. Sign in and begin again.", status=403
+        )
     connection_id = install_finished(core(), tracker, returned)
     with core().database.reading() as session:
         site = session.get_one(Connection, connection_id).site

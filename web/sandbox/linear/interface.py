@@ -155,6 +155,9 @@ class _Question:
             )
         if not isinstance(result, ExecutionResult):
             raise TypeError("no resolver here is asynchronous")
+        if result.data is None and result.errors and all(one.path is None for one in result.errors):
+            # Variables that do not fit: nothing was run.
+            return 400, _failed(result.errors[0], "BAD_USER_INPUT"), headers
         whole: dict[str, Any] = dict(result.formatted)
         for one in whole.get("errors", []):
             one.setdefault("extensions", {"type": "internal error", "code": "INTERNAL_SERVER_ERROR"})

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import math
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -355,7 +356,7 @@ class OAuthServer:
         return {
             "access_token": pair.access,
             "token_type": "Bearer",
-            "expires_in": max(0, int(left.total_seconds()) - 1),
+            "expires_in": max(0, math.ceil(left.total_seconds()) - 1),
             "refresh_token": pair.refresh,
             "scope": list(pair.grant.scopes) if self.scope_as_array else " ".join(pair.grant.scopes),
         }

@@ -155,7 +155,8 @@ class PlannedWorkspace(EventedWorkspace):
             found = self.cycle(cycle)
             later = [one for one in self.cycles_of(self.teams[found.team_id]) if one.number > found.number]
             left = [one for one in self.issues.values() if one.cycle_id == found.id and self.is_open(one)]
-            moment = self.stamp()
+            # Not a stamp: those run ahead of the clock when many fall into a millisecond, and a cycle would start late.
+            moment = self.now()
             changes = {"completed_at": moment, "ends_at": min(found.ends_at, moment)}
             self._change(found, {**changes, "uncompleted_ids": [one.id for one in left]}, by)
             for issue in left:

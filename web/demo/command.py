@@ -97,11 +97,11 @@ def _where_to_look(stage: Stage, season: Season) -> str:
     return "\n".join(
         (
             "",
-            "[bold]The demo is running.[/] All of it on this machine; both trackers are stand-ins, not Atlassian's or Linear's.",
+            "[bold]The demo is running.[/] All of it on this machine; both trackers are stand-ins, not the real ones.",
             "",
             *(f"  {name:<40}[bold]{escape(place)}[/]" for name, place in places),
             "",
-            "Try: drag a card to Done on either board, and watch its key result move on the panel, the attachment and the pages.",
+            "Try: drag a card to Done on either board, and watch its key result move in both and on the pages.",
             "Ctrl-C stops everything.",
         )
     )

@@ -5,21 +5,18 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 from sqlalchemy import select
 
-from connector.models import Connection
+from connector.models import Connection, OutboxEntry
 from web.demo.api import Api
 from web.demo.script import Name
 from web.demo.stage import Stage, StageFailed
 from web.sandbox import Issue as JiraIssue
 from web.sandbox.linear import Attachment, Issue, Label
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 TOKEN = re.compile(r'name="token" value="([^"]+)"')
 PATIENCE_SECONDS = 15.0
@@ -60,7 +57,6 @@ class LinearActs:
     issues: dict[str, JiraIssue]
     key_results: dict[Name, str]
     objective: str
-    api: Api
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
@@ -179,8 +175,6 @@ class LinearActs:
             return session.scalars(select(Connection).where(Connection.tracker == tracker)).one()
 
     def _given_up(self) -> int:
-        from connector.models import OutboxEntry
-
         with self.stage.core.database.reading() as session:
             buried = select(OutboxEntry).where(OutboxEntry.state == "buried")
             return len(session.scalars(buried.where(OutboxEntry.connection_id == self.connection_id)).all())
@@ -192,8 +186,7 @@ class LinearActs:
         self.linear.add_label(self.linear_issues[name], label)
 
     def _label(self) -> Label | None:
-        labels: Mapping[str, Label] = self.linear.labels
-        return next((label for label in list(labels.values()) if label.name == TITLE), None)
+        return next((label for label in list(self.linear.labels.values()) if label.name == TITLE), None)
 
     def _link_linear(self, name: str) -> None:
         body = {"connection_id": self.connection_id, "key": self.linear_issues[name].identifier}
@@ -219,6 +212,11 @@ class LinearActs:
                 self._hold(what, True, False)
                 return
             time.sleep(0.05)
+
+    @property
+    def api(self) -> Api:
+        """The API as the programme's own token opens it."""
+        raise NotImplementedError
 
     def _hold(self, what: str, wanted: object, found: object) -> None:
         raise NotImplementedError

@@ -288,7 +288,8 @@ class Story(LinearActs):
         return Numbers(work["progress"], sums, answer["outcome"]["progress"], tuple(work["flags"]))
 
     def _ledger(self, name: Name) -> list[Row]:
-        names = {issue.id: nickname for nickname, issue in (*self.issues.items(), *self.linear_issues.items())}
+        names = {issue.id: nickname for nickname, issue in self.issues.items()}
+        names |= {issue.id: nickname for nickname, issue in self.linear_issues.items()}
         rows = [
             Row(
                 row["number"],

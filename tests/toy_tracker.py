@@ -43,7 +43,7 @@ class ToyTracker(BasicTracker):
             if "cls" not in said:
                 return [IssueTouched(str(said["id"]), "incomplete")]
             return [IssueChanged(snapshot := self.snapshot(said), snapshot.updated_at, actor="toy-user")]
-        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise BadDelivery(type(error).__name__) from error
 
     def fetch_issue(self, connection: Connection, id_or_key: str) -> IssueSnapshot:

@@ -18,6 +18,7 @@ class Answer:
     body: str | dict[str, Any] = ""
     headers: dict[str, str] = field(default_factory=dict)
     left: int | None = None
+    seconds: float = 0.0
 
 
 class Faults:
@@ -53,10 +54,12 @@ class Faults:
         """Answer a proxy's page in place of JSON."""
         self._set(Answer("html", status, HTML, {"Content-Type": "text/html"}, times), only)
 
-    def rate_limit(self, times: int | None = None, *, status: int = 400, only: str | None = None) -> None:
-        """Answer RATELIMITED, as HTTP 400 unless told otherwise; the headers say how long."""
+    def rate_limit(
+        self, times: int | None = None, *, status: int = 400, seconds: float = 30, only: str | None = None
+    ) -> None:
+        """Answer RATELIMITED, as HTTP 400 unless told otherwise; the budget is back in `seconds`, as its headers say."""
         said = error("Rate limit exceeded", "RATELIMITED", kind="ratelimited")
-        self._set(Answer("rate_limited", status, said, left=times), only)
+        self._set(Answer("rate_limited", status, said, left=times, seconds=seconds), only)
 
     def errors_with_data(
         self, times: int | None = None, *, code: str = "INTERNAL_SERVER_ERROR", only: str | None = None

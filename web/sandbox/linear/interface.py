@@ -8,6 +8,7 @@ import json
 import socket
 import time
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -28,6 +29,7 @@ from .faults import Answer, error, not_signed_in
 from .filters import snake
 from .mutations import Mutations
 from .oauth import OAuthError
+from .rate_limits import exhausted
 from .resolvers import Asker
 from .workspace import Call, LinearWorkspace
 
@@ -130,7 +132,13 @@ class _Question:
         enough, headers = workspace.limits.spend(asker.grant.id, points, workspace.now())
         if not enough or (fault is not None and fault.kind == "rate_limited"):
             said = error("Rate limit exceeded", "RATELIMITED", kind="ratelimited")
-            return (fault.status or 400) if fault is not None else 400, said, headers
+            if fault is None:
+                return 400, said, headers
+            return (
+                fault.status or 400,
+                said,
+                {**headers, **exhausted(workspace.now() + timedelta(seconds=fault.seconds))},
+            )
         if points > workspace.limits.query_complexity:
             text = f"Query too complex: {points} points, {workspace.limits.query_complexity} are allowed"
             return 400, error(text, "INPUT_ERROR", kind="invalid input", status=400), headers

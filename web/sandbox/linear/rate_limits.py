@@ -54,3 +54,14 @@ class RateLimits:
             "X-RateLimit-Complexity-Remaining": str(max(0, self.complexity - spent.points)),
             "X-RateLimit-Complexity-Reset": reset,
         }
+
+
+def exhausted(until: datetime) -> dict[str, str]:
+    """The headers of an empty budget that is full again at `until`."""
+    reset = str(int(until.timestamp() * 1000))
+    return {
+        "X-RateLimit-Requests-Remaining": "0",
+        "X-RateLimit-Requests-Reset": reset,
+        "X-RateLimit-Complexity-Remaining": "0",
+        "X-RateLimit-Complexity-Reset": reset,
+    }

@@ -229,7 +229,7 @@ class LinearWorkspace(PlannedWorkspace):
         return self._edit(issue, {"archived_at": None, "trashed": None}, by)
 
     def trash(self, issue: str | Issue, *, by: str | User | None = None) -> Issue:
-        """Put into the trash: a `remove` whose data say trashed; `updatedAt` moves by a millisecond, as captured."""
+        """Put into the trash: a `remove` whose data say trashed."""
         with self.lock:
             found = self.issue(issue)
             if not found.trashed:

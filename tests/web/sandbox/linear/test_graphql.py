@@ -339,6 +339,16 @@ def test_a_bad_day_ends_after_as_many_answers_as_told(
     assert workspace.faults.active is None
 
 
+def test_a_rate_limit_that_is_played_names_its_end(api: Api, workspace: LinearWorkspace) -> None:
+    workspace.clock.freeze()
+    workspace.faults.rate_limit(seconds=20)
+    answer = api(ISSUE, id="WEB-1")
+    for budget in ("Requests", "Complexity"):
+        assert answer.headers[f"X-RateLimit-{budget}-Remaining"] == "0"
+        reset = int(answer.headers[f"X-RateLimit-{budget}-Reset"])
+        assert reset == int((workspace.now().timestamp() + 20) * 1000)
+
+
 def test_data_beside_an_error_lack_something(api: Api, workspace: LinearWorkspace) -> None:
     whole = len(keys(api))
     workspace.faults.errors_with_data(only="Issues")

@@ -73,11 +73,13 @@ def _teach(types: Mapping[str, GraphQLNamedType]) -> None:
     for name, scalar in types.items():
         if not isinstance(scalar, GraphQLScalarType):
             continue
+        # graphql-core 3.3 has other names for these than 3.2; both work here.
         if name in ("DateTime", "DateTimeOrDuration"):
-            scalar.coerce_output_value = _write_moment
-            scalar.coerce_input_value = _read_moment
-        elif name == "JSONObject":
-            scalar.coerce_input_value = _read_object
+            for writer in ("serialize", "coerce_output_value"):
+                setattr(scalar, writer, _write_moment)
+        reader = {"DateTime": _read_moment, "DateTimeOrDuration": _read_moment, "JSONObject": _read_object}.get(name)
+        for known in ("parse_value", "coerce_input_value") if reader else ():
+            setattr(scalar, known, reader)
 
 
 def _write_moment(value: Any) -> str:

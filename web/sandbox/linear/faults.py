@@ -57,7 +57,7 @@ class Faults:
     def rate_limit(
         self, times: int | None = None, *, status: int = 400, seconds: float = 30, only: str | None = None
     ) -> None:
-        """Answer RATELIMITED, as HTTP 400 unless told otherwise; the budget is back in `seconds`, as its headers say."""
+        """Answer RATELIMITED, as HTTP 400 unless told otherwise; headers say that the budget is back in `seconds`."""
         said = error("Rate limit exceeded", "RATELIMITED", kind="ratelimited")
         self._set(Answer("rate_limited", status, said, left=times, seconds=seconds), only)
 

@@ -6,14 +6,18 @@ https://linear.app/developers/webhooks
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+from typing import Any
 
 from flask import Request
 from prometheus_client import Counter
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import ServiceUnavailable
 
 from connector.core import Core
 from connector.inbox import InboxUnavailable
 from connector.json_body import read_body, read_object, refuse_by_length
+from connector.models import Connection
 from connector.telemetry import logger
 from linear_app.arrival import take_note
 from linear_app.organizations import Organizations
@@ -48,7 +52,7 @@ def accept_webhook(core: Core, organizations: Organizations, request: Request) -
     fresh = is_fresh(said, core.clock())
     WEBHOOKS.labels("fresh" if fresh else "stale").inc()
     if said.get("type") in HANDLED_ON_ARRIVAL:
-        take_note(core, connection, said, fresh=fresh)
+        _take_note(core, connection, said, fresh=fresh)
         organizations.forget(connection.tenant_key)
     # Stable across retries; `webhookId` names the subscription and is the same in every delivery.
     key = request.headers.get("Linear-Delivery") or f"sha256:{hashlib.sha256(body).hexdigest()}"
@@ -56,3 +60,11 @@ def accept_webhook(core: Core, organizations: Organizations, request: Request) -
         core.inbox.accept(connection.id, key, kind_of(said) + ("" if fresh else STALE), body)
     except InboxUnavailable:
         raise ServiceUnavailable("The delivery can't be stored now.") from None
+
+
+def _take_note(core: Core, connection: Connection, said: Mapping[str, Any], *, fresh: bool) -> None:
+    try:
+        take_note(core, connection, said, fresh=fresh)
+    except SQLAlchemyError as error:
+        logger.error("linear_note_not_taken", problem=type(error).__name__)
+        raise ServiceUnavailable("The delivery can't take effect now.") from None

@@ -6,10 +6,12 @@ import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
 from connector.core import Core
 from connector.models import Connection, Issue
@@ -159,3 +161,13 @@ def test_everything_about_the_app_is_kept_in_the_inbox_too(send: Send, connectio
     send("IssueLabel", "create", data={"id": "label-1"})
     assert [(one.kind, one.connection_id) for one in stored.deliveries()] == [("IssueLabel.create", "c")]
     assert stored.connection().tenant_key == ORGANIZATION
+
+
+def test_news_that_cannot_take_effect_now_is_sent_again(
+    door: FlaskClient, connection: Connection, core: Core, stored: Stored
+) -> None:
+    body = json.dumps(delivery("OAuthApp", "revoked")).encode()
+    headers = {"Linear-Signature": sign(SECRETS[0], body)}
+    with patch.object(core.database, "writing", side_effect=OperationalError("BEGIN", {}, Exception("gone"))):
+        assert door.post("/linear/webhooks", data=body, headers=headers).status_code == 503
+    assert stored.deliveries() == []

@@ -159,6 +159,11 @@ def test_an_issue_that_cannot_be_told_from_the_delivery_is_read_again(
     assert event.external_id == "issue-1"
 
 
+def test_an_issue_in_the_trash_is_gone_whatever_the_delivery_calls_it(connection: Connection) -> None:
+    event = read(connection, update({"trashed": None}, issue_data(trashed=True)))
+    assert event == IssueDeleted("issue-1", AT)
+
+
 def test_a_stale_delivery_is_never_believed(connection: Connection) -> None:
     for action in ("create", "update", "remove"):
         event = read(connection, delivery("Issue", action, issue_data()), stale=True)

@@ -156,6 +156,22 @@ def test_any_other_failure_keeps_a_token_that_is_still_good(
     assert keeper.access_token("c").startswith("access-")
 
 
+def test_a_token_that_was_replaced_meanwhile_is_not_replaced_again(
+    keeper: TokenKeeper, connection: Connection, linear: Linear
+) -> None:
+    assert keeper.renewed("c", "an older token") == "access-0"
+    assert linear.token_calls == []
+
+
+def test_a_rejected_token_is_not_given_out_again_although_it_has_time_left(
+    keeper: TokenKeeper, connection: Connection, linear: Linear, stored: Stored
+) -> None:
+    linear.token_answer = (503, "busy")
+    with pytest.raises(TrackerUnavailable):
+        keeper.renewed("c", "access-0")
+    assert stored.connection().renewing_until is None
+
+
 def test_a_crash_after_linear_answered_loses_nothing_since_the_old_refresh_token_is_taken_again(
     keeper: TokenKeeper, connection: Connection, linear: Linear, core: Core, tracker: LinearTracker, now: Now
 ) -> None:

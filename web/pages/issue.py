@@ -58,7 +58,9 @@ def issue(tracker: str, connection_id: str, external_id: str) -> Response:
         if panel.state == "unlinked" and seen.may_edit:
             suggestions = list(suggest_key_results(session, workspace().id, panel.issue))
         linked = {entry.key_result.id for entry in panel.entries if entry.inherited_from is None}
-        found = _found(session, words, linked) if seen.may_edit else []
+        # Whoever comes to look at a linked issue is not shown a list of everything else.
+        offers = seen.may_edit and (panel.state == "unlinked" or "q" in request.args)
+        found = _found(session, words, linked) if offers else []
         rights = Rights(seen.account_id or "", True, seen.may_edit)
         set_up = bool(found or suggestions or panel.entries or search_key_results(session, workspace().id, "", limit=1))
         view = build_view(panel, rights=rights, suggestions=suggestions, set_up=set_up, now=now)

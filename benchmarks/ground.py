@@ -132,7 +132,7 @@ def _wait_until_ready(running: subprocess.Popen[bytes], port: int, folder: Path)
         try:
             if requests.get(f"http://127.0.0.1:{port}/readyz", timeout=5).ok:
                 return
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             time.sleep(0.1)
     raise RuntimeError(f"the server did not start:\n{(folder / 'server.log').read_text()[-2000:]}")
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,15 @@ class Database:
         self.engine.dispose()
 
 
+def make_private(file: Path) -> None:
+    """Make an SQLite file that only its owner can read, if there is none yet; what SQLite keeps beside it follows.
+
+    SQLite itself leaves it to the umask, which on most machines lets every account read people's names and goals.
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+
+
 @contextmanager
 def _committing(session: Session) -> Iterator[None]:
     try:
@@ -78,6 +88,7 @@ def _sqlite_engine(url: str) -> Engine:
     path = make_url(url).database
     if path and path != ":memory:":
         Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(Path(path))
     engine = create_engine(
         url,
         hide_parameters=True,  # errors quote bound values, among them sealed secrets and people's words

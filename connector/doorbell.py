@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -16,6 +17,7 @@ from huey import Huey, PostgresHuey, RedisHuey, SqliteHuey, crontab
 from huey.registry import Message
 from huey.serializer import Serializer
 
+from connector.database import make_private
 from connector.settings import BadSettings, Settings
 from connector.telemetry import logger
 
@@ -49,6 +51,7 @@ def open_queue(settings: Settings) -> Huey:
         # Its own file, and no fsync: a ring is worth nothing after a crash, and must not wait for the inbox's commits.
         path = url.removeprefix("sqlite:///")
         path = path if settings.queue_url else f"{path}.queue"
+        make_private(Path(unquote(path)))
         return SqliteHuey("ladder", filename=unquote(path), fsync=False, **options)
     if parts.scheme.startswith("postgres"):
         return PostgresHuey("ladder", dsn=f"postgresql://{url.split('://', 1)[1]}", **options)

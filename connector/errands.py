@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 
 from connector.apply import apply_snapshot, mark_stale
 from connector.cards import refresh_cards, show_cards
@@ -13,7 +13,7 @@ from connector.core import Core
 from connector.label_links import sync_labels
 from connector.linking import confirm_waiting_link, read_subtree
 from connector.measuring import measure_key_result
-from connector.models import Connection, Issue, Link, OutboxEntry
+from connector.models import Connection, CountedUnit, Issue, Link, OutboxEntry
 from connector.outbox import enqueue
 from connector.panel_label import kept, label_of_issue, label_of_key_result
 from connector.site_settings import reread_issues
@@ -77,7 +77,9 @@ def show_label(core: Core, connection: Connection, entry: OutboxEntry) -> None:
 
 
 def refresh_labels(core: Core, connection: Connection, entry: OutboxEntry) -> None:
-    """Pass a key result's changed label or card on to the issues that serve it on this connection."""
+    """Pass a key result's changed label or card on to the issues linked to it on this connection, and to those below
+    them that carry one already.
+    """
     if core.tracker_of(connection).capabilities.cards:
         refresh_cards(core, connection, entry.subject)
     if not core.tracker_of(connection).capabilities.panel_label:
@@ -86,13 +88,15 @@ def refresh_labels(core: Core, connection: Connection, entry: OutboxEntry) -> No
         changed = label_of_key_result(session, entry.subject, core.clock())
     if changed is None:
         return
+    linked = select(Link.issue_id).where(Link.key_result_id == entry.subject)
+    counted = select(CountedUnit.issue_id).where(CountedUnit.key_result_id == entry.subject)
     after = 0
     while True:
         with core.database.writing() as session:
             batch = session.execute(
                 select(Issue.id, Issue.external_id)
-                .join(Link, Link.issue_id == Issue.id)
-                .where(Link.key_result_id == entry.subject, Issue.connection_id == connection.id, Issue.id > after)
+                .where(Issue.connection_id == connection.id, Issue.id > after)
+                .where(or_(Issue.id.in_(linked), and_(Issue.id.in_(counted), Issue.shown_label.is_not(None))))
                 .where(Issue.shown_label.is_distinct_from(changed))
                 .order_by(Issue.id)
                 .limit(LABEL_BATCH)

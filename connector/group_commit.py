@@ -20,17 +20,33 @@ class NotCommitted(Exception):
     reason = "not_committed"
 
 
-class _Ticket(Generic[Item]):
-    """One caller's item on its way to disk. The held lock is what the caller waits on."""
+class Ticket(Generic[Item]):
+    """One item on its way to disk: either somebody waits for it, or `done` is called from the committing thread."""
 
-    __slots__ = ("answered", "error", "item", "result")
+    __slots__ = ("_answered", "_done", "error", "item", "result")
 
-    def __init__(self, item: Item) -> None:
+    def __init__(self, item: Item, done: Callable[[Ticket[Item]], None] | None = None) -> None:
         self.item = item
-        self.answered = threading.Lock()
-        self.answered.acquire()
         self.result = False
         self.error: Exception | None = None
+        self._done = done
+        # A held lock is the cheapest thing to wait for.
+        self._answered = threading.Lock()
+        self._answered.acquire()
+
+    def wait(self, seconds: float) -> bool:
+        """Return the answer once the item is on disk; raises NotCommitted."""
+        if not self._answered.acquire(timeout=seconds):
+            raise NotCommitted("the database does not answer")
+        if self.error is not None:
+            raise NotCommitted(str(self.error)) from self.error
+        return self.result
+
+    def answer(self) -> None:
+        """Tell whoever waits."""
+        self._answered.release()
+        if self._done is not None:
+            self._done(self)
 
 
 class GroupCommit(Generic[Item]):
@@ -55,7 +71,7 @@ class GroupCommit(Generic[Item]):
         self._capacity = capacity
         self._batch = batch
         self._patience = patience
-        self._waiting: deque[_Ticket[Item]] = deque()
+        self._waiting: deque[Ticket[Item]] = deque()
         self._called = threading.Event()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
@@ -63,21 +79,21 @@ class GroupCommit(Generic[Item]):
 
     def submit(self, item: Item) -> bool:
         """Return `write`'s answer for this item once it is on disk; raises NotCommitted."""
+        return self.enqueue(item).wait(self._patience)
+
+    def enqueue(self, item: Item, done: Callable[[Ticket[Item]], None] | None = None) -> Ticket[Item]:
+        """Put an item on its way without waiting for it; raises NotCommitted if it cannot even be queued."""
         if self._thread is None or not self._thread.is_alive():
             self._start()
         if self._closed:
             raise NotCommitted("shutting down")
         if len(self._waiting) >= self._capacity:
             raise NotCommitted("too many writes are waiting")
-        ticket = _Ticket(item)
+        ticket = Ticket(item, done)
         self._waiting.append(ticket)
         if not self._called.is_set():
             self._called.set()
-        if not ticket.answered.acquire(timeout=self._patience):
-            raise NotCommitted("the database does not answer")
-        if ticket.error is not None:
-            raise NotCommitted(str(ticket.error)) from ticket.error
-        return ticket.result
+        return ticket
 
     def close(self, timeout: float = 10.0) -> None:
         """Write what is waiting, then stop; whoever comes later is refused."""
@@ -110,7 +126,7 @@ class GroupCommit(Generic[Item]):
             gathered = len(self._waiting)
             time.sleep(GATHER_STEP_SECONDS)
 
-    def _commit(self, tickets: Sequence[_Ticket[Item]]) -> None:
+    def _commit(self, tickets: Sequence[Ticket[Item]]) -> None:
         try:
             for ticket, result in zip(tickets, self._write([one.item for one in tickets]), strict=True):
                 if isinstance(result, Exception):
@@ -121,4 +137,4 @@ class GroupCommit(Generic[Item]):
             for ticket in tickets:
                 ticket.error = error
         for ticket in tickets:
-            ticket.answered.release()
+            ticket.answer()

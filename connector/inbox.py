@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
@@ -17,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from connector.columns import UtcDateTime
 from connector.database import Database
-from connector.group_commit import GroupCommit, NotCommitted
+from connector.group_commit import GroupCommit, NotCommitted, Ticket
 from connector.models import InboxEntry
 from connector.telemetry import APPLIED, DELIVERIES, LAG
 
@@ -53,6 +55,32 @@ class Delivery:
     received_at: datetime
 
 
+class Later:
+    """The delivery that was accepted inside `answering_later`, if one was."""
+
+    def __init__(self, done: Callable[[Ticket[Delivery]], None]) -> None:
+        self.done = done
+        self.ticket: Ticket[Delivery] | None = None
+
+
+_later: ContextVar[Later | None] = ContextVar("ladder_answering_later", default=None)
+
+
+@contextmanager
+def answering_later(done: Callable[[Ticket[Delivery]], None]) -> Iterator[Later]:
+    """Let `accept` return before its delivery is on disk, for a server that holds the answer back until it is.
+
+    `done` is called from another thread once that is decided; only then, and only if the ticket's `error` is None, may
+    the sender be told 2xx. A thread per waiting request would cost more than all the rest of accepting.
+    """
+    later = Later(done)
+    token = _later.set(later)
+    try:
+        yield later
+    finally:
+        _later.reset(token)
+
+
 class Inbox:
     """Accepts deliveries and leases them to workers.
 
@@ -63,12 +91,12 @@ class Inbox:
         self._database = database
         self._clock = clock
         self._listeners: list[Callable[[], None]] = []
-        self._group = GroupCommit(self._store_batch) if database.is_sqlite else None
+        self._group = GroupCommit(self._accept_batch) if database.is_sqlite else None
         to_database = UtcDateTime().dialect_impl(database.engine.dialect).bind_processor(database.engine.dialect)
         self._moment: Callable[[datetime], Any] = to_database or (lambda moment: moment)
 
     def subscribe(self, listener: Callable[[], None]) -> None:
-        """Call `listener` after every new delivery; it must return at once and never raise."""
+        """Call `listener` after new deliveries, once for those stored together; it must not wait, nor raise."""
         self._listeners.append(listener)
 
     def accept(self, connection_id: str, delivery_key: str, kind: str, body: bytes) -> bool:
@@ -84,15 +112,22 @@ class Inbox:
             received_at=self._clock(),
         )
         try:
-            new = self._group.submit(delivery) if self._group else self._store(delivery)
+            if self._group is None:
+                new = self._store(delivery)
+                self._accepted(1, int(new))
+                return new
+            if (later := _later.get()) is None:
+                return self._group.submit(delivery)
+            later.ticket = self._group.enqueue(delivery, later.done)
+            return True
         except (NotCommitted, SQLAlchemyError) as error:
             DELIVERIES.labels("unavailable").inc()
             raise InboxUnavailable(type(error).__name__) from error
-        DELIVERIES.labels("new" if new else "repeated").inc()
-        if new:
-            for listener in self._listeners:
-                listener()
-        return new
+
+    @property
+    def can_defer(self) -> bool:
+        """Tell whether `answering_later` works here: it needs commits that are made by another thread."""
+        return self._group is not None
 
     def claim(self, limit: int = 20, lease: timedelta = LEASE) -> list[InboxEntry]:
         """Lease due entries, oldest first; they fall due again by themselves if the caller dies.
@@ -202,6 +237,19 @@ class Inbox:
                 .returning(InboxEntry.id)
             )
             return stored.first() is not None
+
+    def _accept_batch(self, deliveries: Sequence[Delivery]) -> list[bool | Exception]:
+        answers = self._store_batch(deliveries)
+        stored = [one for one in answers if isinstance(one, bool)]
+        self._accepted(len(stored), sum(stored))
+        return answers
+
+    def _accepted(self, stored: int, new: int) -> None:
+        DELIVERIES.labels("new").inc(new)
+        DELIVERIES.labels("repeated").inc(stored - new)
+        if new:
+            for listener in self._listeners:
+                listener()
 
     def _store_batch(self, deliveries: Sequence[Delivery]) -> list[bool | Exception]:
         """Store all in one statement; only if that brings something up (a repeated delivery) go one by one.

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
-from typing import Literal
+from functools import cache
+from typing import Any, Literal
 
-from sqlalchemy import func, literal, select
+from sqlalchemy import BindParameter, Select, bindparam, func, literal, select
 from sqlalchemy.orm import Session, aliased, joinedload
 
-from connector.issues import chain_of
+from connector.issues import read_ancestry
 from connector.models import (
     BusinessAsUsual,
     Connection,
@@ -89,7 +90,7 @@ class _Served:
 def read_panel(session: Session, connection: Connection, external_id: str, now: datetime) -> IssuePanel:
     """Read the panel of one issue, by at most eight statements whatever the number of links."""
     workspace, goals = _workspace_and_goals(session, connection.workspace_id)
-    ancestry = [row[0] for row in session.execute(chain_of(connection.id, external_id))]
+    ancestry = read_ancestry(session, connection.id, external_id)
     if not ancestry:
         revision = _digest(goals, connection, today(workspace, now), [], [], None)
         return IssuePanel(workspace, None, "unlinked", (), None, connection.offline_since, revision)
@@ -130,7 +131,7 @@ def read_panel(session: Session, connection: Connection, external_id: str, now: 
 def panel_revision(session: Session, connection: Connection, external_id: str, now: datetime) -> str:
     """Return the panel's present revision, by three statements; equal to what `read_panel` would carry."""
     workspace, goals = _workspace_and_goals(session, connection.workspace_id)
-    ancestry = [row[0] for row in session.execute(chain_of(connection.id, external_id))]
+    ancestry = read_ancestry(session, connection.id, external_id)
     day = today(workspace, now)
     if not ancestry:
         return _digest(goals, connection, day, [], [], None)
@@ -142,9 +143,20 @@ def objective_chains(
     session: Session, workspace_id: str, objectives: Sequence[Objective]
 ) -> Mapping[str, Sequence[ChainLink]]:
     """Return, per objective id, the chain from it up to the company's objective; one statement."""
+    chains: dict[str, list[ChainLink]] = {row.id: [] for row in objectives}
+    for row in session.execute(_upwards(), {"workspace_id": workspace_id, "ids": sorted(chains)}):
+        chains[row.start].append(ChainLink(row.title, row.name, row.level))
+    return chains
+
+
+# Statements are built once: putting a recursive or many-columned query together takes longer than running it.
+
+
+@cache
+def _upwards() -> Select[str, str, str, str]:
     start = (
         select(Objective.id, Objective.parent_id, Objective.id.label("start"), literal(0).label("distance"))
-        .where(Objective.workspace_id == workspace_id, Objective.id.in_({row.id for row in objectives}))
+        .where(Objective.workspace_id == bindparam("workspace_id"), Objective.id.in_(bindparam("ids", expanding=True)))
         .cte("upwards", recursive=True)
     )
     above = aliased(Objective)
@@ -153,46 +165,54 @@ def objective_chains(
             start, above.id == start.c.parent_id
         )
     )
-    chains: dict[str, list[ChainLink]] = {row.id: [] for row in objectives}
-    for row in session.execute(
+    return (
         select(upwards.c.start, Objective.title, Team.name, Team.level)
         .join(Objective, Objective.id == upwards.c.id)
         .join(Team, Team.id == Objective.team_id)
         .order_by(upwards.c.start, upwards.c.distance)
-    ):
-        chains[row.start].append(ChainLink(row.title, row.name, row.level))
-    return chains
+    )
 
 
 def _workspace_and_goals(session: Session, workspace_id: str) -> tuple[Workspace, str]:
     """Read the workspace, and a mark that changes whenever any of its objectives, teams or key results is edited."""
+    row = session.execute(_marked(), {"workspace_id": workspace_id}).one()
+    return row[0], ":".join(str(mark) for mark in row[1:])
+
+
+@cache
+def _marked() -> Select[*tuple[Any, ...]]:
+    workspace_id: BindParameter[str] = bindparam("workspace_id")
     marks = [
         select(func.coalesce(func.sum(table.version), 0) * 100_000 + func.count())
         .where(table.workspace_id == workspace_id)
         .scalar_subquery()
         for table in (Objective, KeyResult, Team)
     ]
-    row = session.execute(select(Workspace, *marks).where(Workspace.id == workspace_id)).one()
-    return row[0], ":".join(str(mark) for mark in row[1:])
+    return select(Workspace, *marks).where(Workspace.id == workspace_id)
 
 
 def _served(session: Session, ancestry: Sequence[Issue]) -> tuple[list[_Served], str | None]:
     """Read every link on the chain with what the panel says of its key result, and the issue's business-as-usual."""
-    rows = session.execute(
+    rows = session.execute(_links_and_more(), {"ids": [issue.id for issue in ancestry]}).all()
+    served = [_Served(row[1], row[2]) for row in rows if row[1] is not None]
+    category = next((row[3] for row in rows if row[0] == ancestry[0].id), None)
+    return served, category
+
+
+@cache
+def _links_and_more() -> Select[int, Link, WorkProgress, str]:
+    return (
         select(Issue.id, Link, WorkProgress, BusinessAsUsual.category)
         .outerjoin(Link, Link.issue_id == Issue.id)
         .outerjoin(WorkProgress, WorkProgress.key_result_id == Link.key_result_id)
         .outerjoin(BusinessAsUsual, BusinessAsUsual.issue_id == Issue.id)
-        .where(Issue.id.in_([issue.id for issue in ancestry]))
+        .where(Issue.id.in_(bindparam("ids", expanding=True)))
         .options(
             joinedload(Link.key_result).joinedload(KeyResult.driver).lazyload(Person.accounts),
             joinedload(Link.key_result).joinedload(KeyResult.objective).joinedload(Objective.cycle),
             joinedload(Link.key_result).joinedload(KeyResult.objective).joinedload(Objective.team),
         )
-    ).all()
-    served = [_Served(row[1], row[2]) for row in rows if row[1] is not None]
-    category = next((row[3] for row in rows if row[0] == ancestry[0].id), None)
-    return served, category
+    )
 
 
 def _nearest(ancestry: Sequence[Issue], served: Sequence[_Served]) -> list[_Served]:

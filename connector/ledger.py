@@ -89,11 +89,18 @@ def record_outcome(
     """
     occasion = Occasion(cause, actor, happened_at, now, detail=detail or {})
     session.add(_outcome_row(key_result, before, after, occasion, None))
+    show_anew(session, key_result, now)
+
+
+def show_anew(session: Session, key_result: KeyResult, now: datetime) -> None:
+    """Have whoever shows a key result look again: what is polled gets another revision, and its label is passed on.
+
+    For what changes how it looks without being an edit of its own row: a measurement, the driver's word, its cycle.
+    """
     progress = session.get(WorkProgress, key_result.id)
     if progress is None:
         session.add(WorkProgress(key_result_id=key_result.id, workspace_id=key_result.workspace_id, revision=1))
     else:
-        # What is shown has changed, so whoever polls must see another revision.
         progress.revision += 1
         progress.changed_at = now
     session.flush()

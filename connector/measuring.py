@@ -9,6 +9,7 @@ from sqlalchemy import select
 from connector.core import Core
 from connector.errors import Conflict
 from connector.goals.check_ins import RecordCheckIn, record_check_in
+from connector.ledger import show_anew
 from connector.models import Connection, KeyResult
 from connector.outbox import enqueue
 from connector.tracker import TrackerError, TrackerUnavailable
@@ -65,4 +66,5 @@ def _say(core: Core, key_result_id: str, trouble: str | None) -> None:
         row = session.get_one(KeyResult, key_result_id)
         if row.settings.get("query_trouble") != trouble:
             row.settings = {**row.settings, "query_trouble": trouble}
-            row.version += 1
+            # Not a new version: that would turn down somebody who is editing the key result just now.
+            show_anew(session, row, now=core.clock())

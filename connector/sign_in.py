@@ -87,12 +87,6 @@ def ensure_workspace(session: Session, *, name: str = DEFAULT_WORKSPACE, timezon
     return workspace
 
 
-def person_by_id(session: Session, workspace_id: str, person_id: str) -> Person | None:
-    """Return who a session cookie names, if they are still there."""
-    query = select(Person).where(Person.id == person_id, Person.workspace_id == workspace_id)
-    return session.scalars(query).one_or_none()
-
-
 def person_for_account(session: Session, connection: Connection, account_id: str, name: str = "") -> Person:
     """Return the person behind a tracker's account, made as a member when they come for the first time."""
     found = _person_with(session, connection, account_id)

@@ -41,10 +41,25 @@ _PATTERNS = (
     (re.compile(r"(?i)\b(jwt|bearer|basic)\s+[\w.~+/=-]{8,}"), rf"\1 {HIDDEN}"),
     # Query strings carry tokens, account ids and people's search words: of an address only the path is logged.
     (re.compile(r"(https?://[^\s?\"'<>]*|(?<![\w?])/[^\s?\"'<>]*)\?[^\s\"'<>]+"), rf"\1?{HIDDEN}"),
-    (re.compile(r"(?i)\b(jwt|sharedSecret|\w+_(?:token|secret))(\"?\s*[=:]\s*\"?)[^\s&\"',}]+"), rf"\1\2{HIDDEN}"),
+    (
+        re.compile(r"(?i)\b(jwt|sharedSecret|\w+_token|\w+_secret)(['\"]?\s*[=:]\s*['\"]?)[^\s&'\",}]+"),
+        rf"\1\2{HIDDEN}",
+    ),
     # Credentials inside a database or queue address.
     (re.compile(r"(\w+://[^\s:/@]*):[^\s@/]+@"), rf"\1:{HIDDEN}@"),
 )
+
+
+class _StandardError(logging.Handler):
+    """Writes to whatever standard error is at that moment, one line a record."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record."""
+        try:
+            line = self.format(record)
+        except Exception as error:  # noqa: BLE001 - logging would print the raw record, with all that we hide
+            line = f"a log line of {record.name} was lost: {type(error).__name__}"
+        sys.stderr.write(line + "\n")
 
 
 def redacted(value: Any) -> Any:
@@ -95,7 +110,7 @@ def configure(log_format: Literal["json", "text"] = "text", level: int = logging
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _StandardError()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

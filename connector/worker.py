@@ -9,10 +9,10 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -23,7 +23,8 @@ from connector.core import Core
 from connector.doorbell import Doorbell
 from connector.errands import HANDLERS
 from connector.errands import Errand as Handler
-from connector.models import Connection, IdempotentAnswer, InboxEntry, OutboxEntry
+from connector.idempotency import forget_old
+from connector.models import Connection, InboxEntry, OutboxEntry
 from connector.outbox import Errand, Outbox, enqueue
 from connector.reconcile import INTERVAL, UnknownConnection, reconcile
 from connector.telemetry import BACKLOG, ERRANDS, logger
@@ -34,9 +35,9 @@ INBOX_SWEEP = 2.0
 OUTBOX_SWEEP = 0.5
 # Several deliveries share a transaction, but on SQLite nobody else can write meanwhile, so it is kept this short.
 TRANSACTION_SECONDS = 0.05
+BREATH_SECONDS = 0.001
 # At most twenty errands a second per connection and process: Jira allows a hundred calls, and errands make several.
 PACE_SECONDS = 0.05
-IDEMPOTENCY_KEPT = timedelta(days=1)
 CLEAN_UP_EVERY = timedelta(hours=1)
 
 
@@ -115,7 +116,7 @@ class Worker:
             for connection_id in session.scalars(
                 select(Connection.id).where(Connection.state == "active", overdue).order_by(Connection.id)
             ).all():
-                if not _is_waiting(session, connection_id, "reconcile"):
+                if not _asked_lately(session, connection_id, "reconcile", since=now - INTERVAL):
                     enqueue(session, connection_id, "reconcile", "", now=now)
         with self._core.database.reading() as session:
             for state, number in self._core.inbox.backlog(session).items():
@@ -131,8 +132,7 @@ class Worker:
         self._core.inbox.clean_up()
         self._outbox.clean_up()
         with self._core.database.writing() as session:
-            old = IdempotentAnswer.created_at < self._core.clock() - IDEMPOTENCY_KEPT
-            session.execute(delete(IdempotentAnswer).where(old))
+            forget_old(session, self._core.clock())
 
     def _run_inbox(self) -> None:
         self._run(self._inbox_bell, INBOX_SWEEP, lambda: self._work_inbox(20))
@@ -167,6 +167,8 @@ class Worker:
                     self._core.inbox.release(waiting)
                     break
                 waiting = waiting[self._apply_some(waiting) :]
+                # On SQLite whoever waits for the write lock, such as the inbox's next commit, must get a chance at it.
+                self._stopping.wait(BREATH_SECONDS)
         if entries:
             self._outbox_bell.set()
         return len(entries)
@@ -276,9 +278,11 @@ def run(core: Core, doorbell: Doorbell) -> None:
     logger.info("worker_stopped", gracefully=ended)
 
 
-def _is_waiting(session: Session, connection_id: str, kind: str) -> bool:
+def _asked_lately(session: Session, connection_id: str, kind: str, since: datetime) -> bool:
+    """Tell whether such an errand waits, or was ended, done or buried, since then."""
     chosen = select(OutboxEntry.id).where(OutboxEntry.connection_id == connection_id, OutboxEntry.kind == kind)
-    return session.execute(chosen.where(OutboxEntry.state == "waiting")).first() is not None
+    lately = or_(OutboxEntry.state == "waiting", OutboxEntry.due_at > since)
+    return session.execute(chosen.where(lately)).first() is not None
 
 
 def _connection_of(entry: InboxEntry) -> str:

@@ -38,9 +38,11 @@ from jira_app.session import BRIEF, LASTING, Patience
 from jira_app.site_facts import site_facts
 from jira_app.site_options import site_options
 from jira_app.tenants import TRACKER_NAME, Tenants
+from jira_app.webhooks import accept_webhook
 
 if TYPE_CHECKING:
     from flask import Blueprint
+    from werkzeug.wrappers import Request
 
 # Levels below an issue that are read: more than Jira has, so that a circle can't keep us reading.
 DEEPEST = 12
@@ -72,6 +74,10 @@ class JiraTracker(WithoutCards):
         from jira_app.routes import blueprint
 
         return blueprint(core, self.tenants)
+
+    def deliveries(self, core: Core) -> Mapping[str, Callable[[Request], None]]:
+        """Return what accepts deliveries, by path, for a server to call without the framework around it (web.front)."""
+        return {"/jira/webhooks": lambda request: accept_webhook(core, self.tenants, request)}
 
     def parse(self, connection: Connection, kind: str, body: bytes) -> Sequence[Event]:
         """Read one accepted webhook; raises BadDelivery."""

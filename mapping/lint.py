@@ -26,9 +26,11 @@ from mapping.phrases import (
 )
 from mapping.vocabulary import (
     ACTIVITIES,
+    ACTIVITY_VERBS,
     CHANGE_VERBS,
     DELIVERABLES,
     DELIVERY_VERBS,
+    FINISHED_WORDS,
     KEEPING_VERBS,
     METRIC_NOUNS,
     OPEN_VERBS,
@@ -183,15 +185,19 @@ def on_key_result(text: str, cycle: Days = DEFAULT_CYCLE, *, paired: bool = Fals
     if pair is not None:
         low, high, share = pair
         why = ["zero_width"] if low == high else []
-        if ACTIVITIES & set(said) and not share and high > low:
-            why.append("measures_activity_volume")
+        if high > low and not share:
+            if ACTIVITIES & set(said):
+                why.append("measures_activity_volume")
+            elif WORK_ITEMS & set(said) and FINISHED_WORDS & set(said):
+                why.append("count_of_work_done")
         return why + undated + _outside(text, cycle)
     if OUTCOME_MILESTONE.search(text) and not _is_measure(plain, said):
         return ["milestone_is_the_outcome", *undated]
     if has_number(plain):
         if first in WORK_VERBS and (WORK_ITEMS & set(said) or not METRIC_NOUNS & set(said)):
             return ["count_of_work_done", *undated, *_outside(text, cycle)]
-        if ACTIVITIES & set(said) and not re.search(r"\d\s?(?:%|percent|per cent)", plain, re.I):
+        busy = first in ACTIVITY_VERBS or ACTIVITIES & set(said)
+        if busy and not re.search(r"\d\s?(?:%|percent|per cent)", plain, re.I):
             return ["measures_activity_volume", *undated, *_outside(text, cycle)]
         if first in KEEPING_VERBS:
             # A band is kept, not travelled: there is no baseline to start from.
@@ -344,7 +350,7 @@ def _count(number: Any) -> int:
     if isinstance(number, Sequence) and not isinstance(number, str):
         return len(number)
     if isinstance(number, bool) or number is None or number != int(number):
-        raise ValueError(f"not a count: {number!r}")
+        raise ValueError(f"not a count: {number}")
     return int(number)
 
 

@@ -126,6 +126,11 @@ class Days:
     ends_on: date
 
 
+_NEXT_CYCLE = re.compile(
+    r"\b(?:by|in)\s+(?:the\s+)?(?:end\s+of\s+)?(?:the\s+)?next\s+(?:quarter|year|half|cycle)\b", re.IGNORECASE
+)
+
+
 def has_time(text: str) -> bool:
     """Tell whether a time expression of any sort is in the text."""
     return TIME.search(text) is not None
@@ -142,6 +147,9 @@ def last_day(text: str, within: Days) -> date | None:
     A month or quarter without a year is the one of the year in which the cycle ends.
     """
     found = [day for match in TIME.finditer(text) if (day := _day_of(match, within)) is not None]
+    if _NEXT_CYCLE.search(text):
+        # How long the next one is does not matter to anybody who asks whether this one has ended by then.
+        found.append(within.ends_on + timedelta(days=1))
     return max(found, default=None)
 
 

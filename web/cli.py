@@ -109,10 +109,12 @@ def serve(host: str, port: int, no_worker: bool, access_log: bool) -> None:
     from web.serve import serve as run_server
 
     settings = read_settings()
+    if "base_url" not in settings.model_fields_set:
+        settings = settings.model_copy(update={"base_url": f"http://{host}:{port}"})
     with open_core(settings) as core, core.database.writing() as session:
         workspace = ensure_workspace(session)
         fresh = not has_admin(session, workspace.id)
-    out.print(f"Ladder listens on http://{host}:{port}, and is reached at [bold]{settings.base_url}[/]")
+    out.print(f"Ladder listens on {host}, port {port}, and is reached at [bold]{escape(settings.base_url)}[/]")
     if fresh:
         out.print("Nobody is in charge yet. Sign in once with this link, within 15 minutes:")
         out.print(f"  [bold]{new_sign_in_link(settings, None)}[/]", highlight=False)
@@ -188,6 +190,31 @@ def token_create(name: str, workspace: str | None) -> None:
         _, secret = create_token(session, workspace_for_token(session, workspace).id, name)
     err.print("Keep it now; it can't be shown again:")
     out.print(secret)
+
+
+@token.command("list")
+@click.option("--workspace", help="Its name or id; needed only when there are several.")
+def token_list(workspace: str | None) -> None:
+    """Show the tokens of a workspace: id, name, last use, and whether they are revoked."""
+    from connector.tokens import list_tokens, workspace_for_token
+
+    with open_core() as core, core.database.reading() as session:
+        for row in list_tokens(session, workspace_for_token(session, workspace).id):
+            used = f"last used {row.last_used_at:%Y-%m-%d %H:%M} UTC" if row.last_used_at else "never used"
+            revoked = f", revoked {row.revoked_at:%Y-%m-%d %H:%M} UTC" if row.revoked_at else ""
+            out.print(f"{row.id}  {escape(row.name)}  {used}{revoked}")
+
+
+@token.command("revoke")
+@click.argument("token_id")
+@click.option("--workspace", help="Its name or id; needed only when there are several.")
+def token_revoke(token_id: str, workspace: str | None) -> None:
+    """Make the token with this id (see `ladder token list`) useless from now on."""
+    from connector.tokens import revoke_token, workspace_for_token
+
+    with open_core() as core, core.database.writing() as session:
+        revoke_token(session, workspace_for_token(session, workspace).id, token_id, now=core.clock())
+    out.print("Revoked.")
 
 
 @main.command("sign-in-link")

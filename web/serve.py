@@ -1,7 +1,7 @@
 """The production server: granian in front of the web app, with or without a worker in the same process.
 
 Chosen by measurement (benchmarks/README.md): it accepts more deliveries a second than gunicorn's threads, refuses huge
-bodies before reading them, and lets requests under way finish when it is asked to stop.
+bodies before reading them, and lets requests under way finish when it is asked to stop. `web.front` is what it calls.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ import signal
 import socket
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from multiprocessing.util import Finalize
-from typing import Any
+from typing import Any, cast
 
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
@@ -27,19 +26,17 @@ from connector import migrate, telemetry
 from connector.core import Core, build_core
 from connector.doorbell import Doorbell
 from connector.settings import Settings
-from connector.telemetry import logger
 from connector.worker import Worker
+from web.front import Door, Front
 
-# Requests that wait for the shared commit hold a thread each, so threads bound how many share one.
-THREADS = 32
+# Requests being worked on at once; deliveries need no thread (see web.front).
+THREADS = 16
 # Connections accepted beyond those being served; what comes on top waits in the kernel's queue.
 BACKPRESSURE = 256
 # How long requests under way may take to finish after TERM, in seconds.
 DRAIN_SECONDS = 30
 # A client that dribbles its headers must not keep a connection open for ever (milliseconds).
 HEADER_TIMEOUT = 10_000
-
-WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 def serve(
@@ -62,9 +59,11 @@ def serve(
         "ladder",
         address=host,
         port=port,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.RSGI,
+        # Nothing ends a silent HTTP/2 connection here, so that a few hundred of them would keep everybody else out for
+        # good (and their headers may be huge). Proxies speak HTTP/1.1 with us; browsers only use 2 over TLS.
+        http=HTTPModes.http1,
         workers=1,
-        blocking_threads=THREADS,
         backpressure=BACKPRESSURE,
         http1_settings=HTTP1Settings(header_read_timeout=HEADER_TIMEOUT),
         websockets=False,
@@ -73,7 +72,8 @@ def serve(
         log_level=LogLevels.error,
         log_dictconfig={"version": 1, "disable_existing_loggers": False, "handlers": {}, "loggers": {}},
     )
-    load = functools.partial(_load, settings, with_worker, access_log)
+    # granian's annotation only thinks of functions; it takes any object with `__rsgi__`.
+    load = cast("Callable[..., Callable[..., Any]]", functools.partial(_load, settings, with_worker, access_log))
     server.serve(target_loader=load, wrap_loader=False)
 
 
@@ -85,11 +85,11 @@ def _claim_address(host: str, port: int) -> None:
         probe.bind((host, port))
 
 
-def _load(settings: Settings, with_worker: bool, access_log: bool) -> WsgiApp:
+def _load(settings: Settings, with_worker: bool, access_log: bool) -> Front:
     """Build everything, in the process that will serve it."""
     # Forked, we inherit the parent's handler, which would swallow a TERM that comes before granian sets its own.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    from web.app import create_app
+    from web.app import MAX_BODY_BYTES, create_app
 
     telemetry.configure(settings.log_format)
     core = build_core(settings)
@@ -103,8 +103,11 @@ def _load(settings: Settings, with_worker: bool, access_log: bool) -> WsgiApp:
     # Processes started by multiprocessing skip atexit, but run these.
     Finalize(None, _finish, args=(core, worker, doorbell), exitpriority=100)
     _follow_parent()
-    app: WsgiApp = create_app(core)
-    return _logged(app) if access_log else app
+    doors: dict[str, Door] = {}
+    if core.inbox.can_defer:
+        for tracker in core.trackers.values():
+            doors.update(tracker.deliveries(core) if hasattr(tracker, "deliveries") else {})
+    return Front(create_app(core), doors, largest_body=MAX_BODY_BYTES, threads=THREADS, access_log=access_log)
 
 
 def _finish(core: Core, worker: Worker | None, doorbell: Doorbell) -> None:
@@ -126,27 +129,3 @@ def _follow_parent() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=follow, name="follow-parent", daemon=True).start()
-
-
-def _logged(app: WsgiApp) -> WsgiApp:
-    """Log a line per request; of the address only the path, because query strings carry tokens."""
-
-    def logged(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        begun = time.perf_counter()
-        said: list[str] = []
-
-        def note(status: str, *rest: Any) -> Any:
-            said[:] = [status]
-            return start_response(status, *rest)
-
-        answer = app(environ, note)
-        logger.info(
-            "request",
-            method=environ.get("REQUEST_METHOD"),
-            path=environ.get("PATH_INFO"),
-            status=int(said[0].split(" ", 1)[0]) if said else 0,
-            milliseconds=round((time.perf_counter() - begun) * 1000, 1),
-        )
-        return answer
-
-    return logged

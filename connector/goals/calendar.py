@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import func, select
@@ -13,11 +13,17 @@ from sqlalchemy.orm import Session
 from connector.errors import Conflict, Invalid
 from connector.goals import scope
 from connector.label_links import offer_labels
-from connector.models import Cycle, Objective
+from connector.ledger import show_anew
+from connector.models import Cycle, KeyResult, Objective, utcnow
+from connector.turns import take_turn
 
 STATES = ("open", "closed")
 EDITABLE = frozenset({"name", "starts_on", "ends_on", "state"})
 LONGEST_NAME = 120
+# Days of twenty years. Charts have a point for each day, so an endless cycle would keep the machine busy with one page.
+LONGEST_CYCLE = 20 * 366
+# Beyond these years the day before or after, or the same moment in another zone, may not exist.
+YEARS = (1900, 9000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +37,7 @@ class CreateCycle:
 
 
 def create_cycle(session: Session, workspace_id: str, command: CreateCycle) -> Cycle:
-    """Make a cycle. Raises Invalid (empty, dates_out_of_order) or Conflict (name_taken)."""
+    """Make a cycle. Raises Invalid (empty, dates_out_of_order, dates_out_of_range) or Conflict (name_taken)."""
     name = scope.clean_line(command.name, "name", LONGEST_NAME)
     _check_days(command.starts_on, command.ends_on)
     scope.choose(command.state, STATES, "state")
@@ -55,12 +61,14 @@ def edit_cycle(
     changes: Mapping[str, Any],
     *,
     expected_version: scope.Versions = None,
+    now: datetime | None = None,
 ) -> Cycle:
     """Change name, days or state. A closed cycle can only be opened again, in an edit of that alone or with others.
 
     Raises NotFound, LostUpdate, Invalid, Conflict (cycle_closed, name_taken).
     """
     scope.refuse_unknown(changes, EDITABLE)
+    take_turn(session, workspace_id)
     cycle = scope.find(session, Cycle, workspace_id, cycle_id, lock=True)
     scope.check_version(cycle, expected_version)
     state = scope.choose(changes.get("state", cycle.state), STATES, "state")
@@ -71,10 +79,16 @@ def edit_cycle(
         scope.require_free_name(session, Cycle, workspace_id, name)
     starts_on, ends_on = changes.get("starts_on", cycle.starts_on), changes.get("ends_on", cycle.ends_on)
     _check_days(starts_on, ends_on)
+    looked = (cycle.starts_on, cycle.ends_on, cycle.state)
     cycle.name, cycle.starts_on, cycle.ends_on, cycle.state = name, starts_on, ends_on, state
     scope.touch(cycle)
     session.flush()
     offer_labels(session, workspace_id)
+    if looked != (starts_on, ends_on, state):
+        # Pace and status of everything in the cycle follow from its days and from whether it is open.
+        inside = select(KeyResult).join(KeyResult.objective).where(Objective.cycle_id == cycle.id)
+        for key_result in session.scalars(inside.order_by(KeyResult.id)).all():
+            show_anew(session, key_result, now or utcnow())
     return cycle
 
 
@@ -106,3 +120,5 @@ def current_cycle(session: Session, workspace_id: str, today: date) -> Cycle | N
 def _check_days(starts_on: date, ends_on: date) -> None:
     if ends_on < starts_on:
         raise Invalid("dates_out_of_order", "The last day must not come before the first.", "ends_on")
+    if starts_on.year < YEARS[0] or ends_on.year > YEARS[1] or (ends_on - starts_on).days > LONGEST_CYCLE:
+        raise Invalid("dates_out_of_range", "A cycle can last twenty years, between 1900 and 9000.", "ends_on")

@@ -16,7 +16,7 @@ from connector.errors import Fault, Invalid, NotFound
 from connector.goals import scope
 from connector.goals.effects import recorded
 from connector.goals.kinds import MEASURED_KINDS
-from connector.ledger import pass_label_on
+from connector.ledger import show_anew
 from connector.models import CheckIn, KeyResult, Person
 from connector.turns import take_turn
 
@@ -88,7 +88,8 @@ def record_check_in(
         session.add(check_in)
         session.flush()
         _take_latest(session, key_result)
-    pass_label_on(session, key_result)
+    if not measures:
+        show_anew(session, key_result, now)
     return check_in
 
 
@@ -126,7 +127,8 @@ def correct_check_in(
         scope.touch(check_in)
         session.flush()
         _take_latest(session, key_result)
-    pass_label_on(session, key_result)
+    if not corrects:
+        show_anew(session, key_result, now)
     return check_in
 
 

@@ -27,7 +27,7 @@ from connector.goals.kinds import (
     settings_of,
 )
 from connector.label_links import offer_labels
-from connector.ledger import pass_label_on
+from connector.ledger import pass_label_on, show_anew
 from connector.models import CheckIn, Connection, KeyResult, LedgerEntry, Link, Objective, Person, Team
 from connector.outbox import enqueue
 from connector.turns import take_turn
@@ -53,6 +53,7 @@ class CreateKeyResult:
     value: Fraction | None = None
     weight: Fraction = Fraction(1)
     due_on: date | None = None
+    state: str = "open"
 
 
 def create_key_result(
@@ -87,6 +88,7 @@ def create_key_result(
         target=definition.target,
         weight=command.weight,
         due_on=command.due_on,
+        state=scope.choose(command.state, STATES, "state"),
         size_by=command.options.size_by,
         started_credit=command.options.started_credit,
         unestimated=command.options.unestimated,
@@ -152,12 +154,16 @@ def edit_key_result(
         key_result.objective = objective
     key_result.title = scope.clean_line(changes.get("title", key_result.title), "title", scope.LONGEST_TITLE)
     key_result.driver, key_result.unit, key_result.weight = driver, unit.strip(), weight
+    reopened_or_closed = key_result.state != state
     key_result.due_on, key_result.state = changes.get("due_on", key_result.due_on), state
     scope.touch(key_result)
     _redefine(session, key_result, old, new, actor=actor, now=now)
     if options != options_of(key_result):
         count_anew(session, key_result, options, actor=actor, now=now)
     session.flush()
+    if reopened_or_closed:
+        show_anew(session, key_result, now)
+    # Cards name the driver, and both they and the labels to link by the title.
     pass_label_on(session, key_result)
     offer_labels(session, workspace_id)
     return key_result

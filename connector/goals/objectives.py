@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select
@@ -12,7 +13,9 @@ from sqlalchemy.orm import Session
 from connector.errors import Conflict, Invalid
 from connector.goals import scope
 from connector.label_links import offer_labels
-from connector.models import Cycle, KeyResult, Objective, Person, Team
+from connector.ledger import pass_label_on, show_anew
+from connector.models import Cycle, KeyResult, Objective, Person, Team, utcnow
+from connector.turns import take_turn
 
 STATES = ("open", "closed")
 EDITABLE = frozenset({"title", "cycle_id", "team_id", "owner_id", "co_owner_ids", "parent_id", "state"})
@@ -28,6 +31,7 @@ class CreateObjective:
     owner_id: str | None = None
     co_owner_ids: tuple[str, ...] = ()
     parent_id: str | None = None
+    state: str = "open"
 
 
 def create_objective(session: Session, workspace_id: str, command: CreateObjective) -> Objective:
@@ -45,6 +49,7 @@ def create_objective(session: Session, workspace_id: str, command: CreateObjecti
         owner=_person(session, workspace_id, command.owner_id),
         co_owners=_people(session, workspace_id, command.co_owner_ids, command.owner_id),
         parent=parent,
+        state=scope.choose(command.state, STATES, "state"),
     )
     session.add(objective)
     session.flush()
@@ -58,12 +63,14 @@ def edit_objective(
     changes: Mapping[str, Any],
     *,
     expected_version: scope.Versions = None,
+    now: datetime | None = None,
 ) -> Objective:
     """Change an objective; moving it to another cycle takes its key results along.
 
     Raises NotFound, LostUpdate, Invalid (parent_circle, ...), Conflict (cycle_closed, objective_closed).
     """
     scope.refuse_unknown(changes, EDITABLE)
+    take_turn(session, workspace_id)
     objective = scope.find(session, Objective, workspace_id, objective_id, lock=True)
     scope.check_version(objective, expected_version)
     scope.require_open_cycle(objective.cycle)
@@ -80,12 +87,20 @@ def edit_objective(
     co_owner_ids = changes.get("co_owner_ids", [person.id for person in objective.co_owners])
     owner = _person(session, workspace_id, owner_id)
     co_owners = _people(session, workspace_id, co_owner_ids, owner_id)
+    looked, called = (objective.state, objective.cycle_id), objective.title
     objective.title, objective.state = title, state
     objective.cycle, objective.team, objective.parent, objective.owner = cycle, team, parent, owner
     objective.co_owners = co_owners
     scope.touch(objective)
     session.flush()
     offer_labels(session, workspace_id)
+    if looked != (state, cycle.id):
+        for key_result in sorted(objective.key_results, key=lambda row: row.id):
+            show_anew(session, key_result, now or utcnow())
+    elif called != title:
+        # Cards name the objective.
+        for key_result in sorted(objective.key_results, key=lambda row: row.id):
+            pass_label_on(session, key_result)
     return objective
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select
@@ -12,7 +13,9 @@ from sqlalchemy.orm import Session
 
 from connector.errors import Conflict, Invalid
 from connector.goals import scope
-from connector.models import TEAM_LEVELS, Account, KeyResult, Objective, Person, Team
+from connector.ledger import show_anew
+from connector.models import TEAM_LEVELS, Account, KeyResult, Objective, Person, Team, utcnow
+from connector.turns import take_turn
 
 ROLES = ("admin", "member", "viewer")
 EDITABLE_PERSON = frozenset({"name", "email", "role", "accounts"})
@@ -64,17 +67,20 @@ def edit_person(
     changes: Mapping[str, Any],
     *,
     expected_version: scope.Versions = None,
+    now: datetime | None = None,
 ) -> Person:
     """Change name, e-mail, role or accounts (which replace the earlier ones).
 
     Raises NotFound, LostUpdate, Invalid, Conflict (account_taken, last_admin).
     """
     scope.refuse_unknown(changes, EDITABLE_PERSON)
+    take_turn(session, workspace_id)
     person = scope.find(session, Person, workspace_id, person_id, lock=True)
     scope.check_version(person, expected_version)
     role = scope.choose(changes.get("role", person.role), ROLES, "role")
     if person.role == "admin" and role != "admin":
         _keep_an_admin(session, person)
+    called = person.name
     person.name = scope.clean_line(changes.get("name", person.name), "name", scope.LONGEST_NAME)
     person.email = _clean_email(changes.get("email", person.email))
     person.role = role
@@ -82,6 +88,10 @@ def edit_person(
         _set_accounts(session, person, changes["accounts"])
     scope.touch(person)
     session.flush()
+    if person.name != called:
+        driven = select(KeyResult).where(KeyResult.driver_id == person.id).order_by(KeyResult.id)
+        for key_result in session.scalars(driven).all():
+            show_anew(session, key_result, now or utcnow())
     return person
 
 

@@ -7,7 +7,9 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import SQLAlchemyError, StatementError
 
 from connector.database import Database
+from connector.doorbell import open_queue
 from connector.models import Base, CheckIn, Workspace
+from connector.settings import load_settings
 
 
 @pytest.fixture
@@ -23,6 +25,16 @@ def test_sqlite_keeps_what_was_committed_through_a_power_cut(database):
         assert session.scalar(text("PRAGMA journal_mode")) == "wal"
         assert session.scalar(text("PRAGMA synchronous")) == 2  # FULL
         assert session.scalar(text("PRAGMA foreign_keys")) == 1
+
+
+def test_nobody_else_on_the_machine_can_read_the_database_or_the_queue(database, tmp_path):
+    with database.writing() as session:
+        session.add(Workspace(name="Acme"))
+    settings = load_settings(env_file=None, database_url=database.url)
+    open_queue(settings).storage.close()
+    files = [file for file in tmp_path.iterdir() if file.name.startswith("test.db")]
+    assert {"test.db", "test.db-wal", "test.db.queue"} <= {file.name for file in files}
+    assert {file.name: oct(file.stat().st_mode & 0o077) for file in files} == {file.name: "0o0" for file in files}
 
 
 def test_a_writer_that_raises_leaves_nothing_behind(database):

@@ -80,6 +80,19 @@ def test_what_appears_below_a_linked_epic_gets_a_label_too(org):
     assert set(org.tracker.labels) == {"E", "a"}
 
 
+def test_a_new_word_of_the_driver_reaches_labels_below_a_linked_epic(org):
+    org.tell("E", "todo", at=1, level=1)
+    org.link("E")
+    org.tell("a", "todo", at=2, parent="E")
+    run(org, "show_label")
+    say(org, "ratio", "red")
+
+    run(org, "refresh_labels")
+    run(org, "show_label")
+
+    assert org.tracker.labels["a"] == PanelLabel("off track", "removed")
+
+
 def test_a_query_is_measured_and_a_failing_one_keeps_the_last_value_and_says_so(org, monkeypatch):
     org.tell("1", "done", at=1)
     with org.core.database.writing() as session:
@@ -102,6 +115,8 @@ def test_a_query_is_measured_and_a_failing_one_keeps_the_last_value_and_says_so(
 
     outcome = org.card("q1").outcome
     assert (outcome.progress, outcome.trouble) == (Fraction(1, 4), "the query names a field that does not exist")
+    with org.core.database.reading() as session:
+        assert session.get_one(KeyResult, "q1").version == 1, "nobody's edit is turned down for it"
 
 
 def test_what_people_set_by_hand_survives_a_discovery(org):

@@ -14,7 +14,7 @@ from connector.core import Core
 from connector.errors import Conflict, Invalid, LostUpdate, NotFound
 from connector.goals import advice
 from connector.ledger import read_ledger
-from connector.models import KeyResult, LedgerEntry, Objective
+from connector.models import Cycle, KeyResult, LedgerEntry, Objective, OutboxEntry, Person, WorkProgress
 from tests.postgres import MovableClock, rows
 
 
@@ -197,3 +197,43 @@ def test_advice_on_a_key_result_reads_its_fields(toy_core: Core, made: str) -> N
         row.due_on = date(2026, 9, 30)
         assert advice.on_key_result(row) == []
         assert advice.on_objective(row.objective)[0].reason == "maintenance_is_kpi"
+
+
+def asked_to_look(core: Core, key_result_id: str) -> int:
+    """Return what whoever polls compares, having checked that the trackers' labels are asked to follow."""
+    asked = {(row.kind, row.subject) for row in rows(core, OutboxEntry)}
+    assert ("refresh_labels", key_result_id) in asked
+    with core.database.writing() as session:
+        session.query(OutboxEntry).delete()
+        return session.get_one(WorkProgress, key_result_id).revision
+
+
+def test_whatever_changes_how_it_looks_reaches_panels_and_labels(
+    toy_core: Core, made: str, clock: MovableClock
+) -> None:
+    seen = []
+    first = check_in(toy_core, made, status="green")
+    seen.append(asked_to_look(toy_core, made))
+    with toy_core.database.writing() as session:
+        goals.correct_check_in(session, "w", made, first, {"status": "yellow"}, actor="ann", now=clock())
+    seen.append(asked_to_look(toy_core, made))
+    check_in(toy_core, made, value=Fraction(7))
+    seen.append(asked_to_look(toy_core, made))
+    edit(toy_core, made, {"state": "closed"})
+    seen.append(asked_to_look(toy_core, made))
+    with toy_core.database.writing() as session:
+        cycle, objective, ann = (session.query(model).one() for model in (Cycle, Objective, Person))
+        goals.edit_person(session, "w", ann.id, {"name": "Anne"})
+    seen.append(asked_to_look(toy_core, made))
+    with toy_core.database.writing() as session:
+        goals.edit_objective(session, "w", objective.id, {"state": "closed"})
+    seen.append(asked_to_look(toy_core, made))
+    with toy_core.database.writing() as session:
+        goals.edit_cycle(session, "w", cycle.id, {"state": "closed"})
+    seen.append(asked_to_look(toy_core, made))
+    assert seen == sorted(set(seen))
+
+
+def test_an_editor_is_not_disturbed_by_measurements(toy_core: Core, made: str) -> None:
+    check_in(toy_core, made, value=Fraction(7), status="green")
+    assert edit(toy_core, made, {"title": "Customer churn"}, version=1).version == 2

@@ -201,6 +201,23 @@ def test_every_minute_asks_for_the_reconciles_that_are_due(toy_core: Core, clock
     assert [one.connection_id for one in rows(toy_core, OutboxEntry) if one.state == "waiting"] == ["d"]
 
 
+def test_a_reconcile_that_was_refused_is_asked_for_again_a_quarter_of_an_hour_later(
+    toy_core: Core, clock: MovableClock
+):
+    tracker = toy_core.trackers["toy"]
+    tracker.down = TrackerRefused("401")
+    worker = Worker(toy_core, handlers={})
+    worker.every_minute()
+    worker.run_once()
+    assert {one.state for one in rows(toy_core, OutboxEntry)} == {"buried"}
+    clock.forward(minutes=5)
+    worker.every_minute()
+    assert {one.state for one in rows(toy_core, OutboxEntry)} == {"buried"}
+    clock.forward(minutes=11)
+    worker.every_minute()
+    assert {one.state for one in rows(toy_core, OutboxEntry)} == {"waiting"}
+
+
 def test_every_hour_old_answers_are_forgotten(toy_core: Core, clock: MovableClock):
     worker = Worker(toy_core, handlers={})
     with toy_core.database.writing() as session:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
+from cryptography.fernet import Fernet
 from flask import Flask, url_for
 from flask.testing import FlaskClient
 
-from connector.core import Core
+from connector import migrate
+from connector.core import Core, build_core
+from connector.settings import Settings, load_settings
 from web.app import MAX_BODY_BYTES, create_app
 
 
@@ -32,6 +35,31 @@ def test_the_content_policy_allows_nothing_inline_and_nothing_foreign(client: Fl
 
 def test_alive_answers_without_a_database(client: FlaskClient) -> None:
     assert client.get("/healthz").get_json() == {"status": "ok"}
+
+
+def test_ready_means_that_the_database_has_the_tables_of_this_version(settings: Settings) -> None:
+    core = build_core(settings)
+    with create_app(core).test_client() as client:
+        waiting = client.get("/readyz")
+        assert (waiting.status_code, waiting.get_json()["reason"]) == (503, "migrations_pending")
+        migrate.upgrade(settings)
+        assert client.get("/readyz").get_json() == {"status": "ok"}
+    core.close()
+
+
+def test_an_unreachable_database_is_not_ready_but_alive(settings: Settings) -> None:
+    keys = (Fernet.generate_key().decode(),)
+    gone = load_settings(env_file=None, database_url="postgresql://ladder:hunter2@127.0.0.1:1/ladder", secret_keys=keys)
+    core = build_core(gone)
+    with create_app(core).test_client() as client:
+        assert client.get("/healthz").status_code == 200
+        answer = client.get("/readyz")
+        assert (answer.status_code, answer.get_json()["reason"]) == (503, "database_unreachable")
+        assert b"hunter2" not in answer.data
+        for path in ("/", "/api/v1/cycles"):
+            given = {"Authorization": "Bearer ladder_x", "Cookie": "ladder=x"}
+            assert client.get(path, headers=given).status_code in (302, 303, 503), path
+    core.close()
 
 
 def test_files_are_served_with_their_type_and_may_be_kept(client: FlaskClient) -> None:

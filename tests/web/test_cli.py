@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +42,24 @@ def test_a_token_is_printed_once_and_only_its_hash_is_kept(runner: CliRunner, da
         assert token.name == "ci"
         assert secret not in {row.token_hash for row in session.scalars(select(ApiToken))}
     core.close()
+
+
+def test_a_token_is_listed_and_revoked_by_its_id(runner: CliRunner, database: Settings) -> None:
+    secret = runner.invoke(main, ["token", "create", "ci"]).stdout.strip()
+    listed = runner.invoke(main, ["token", "list"]).stdout
+    token_id = listed.split()[0]
+    assert "ci  never used" in listed
+    assert secret not in listed
+
+    assert runner.invoke(main, ["token", "revoke", token_id]).stdout == "Revoked.\n"
+
+    assert "revoked" in runner.invoke(main, ["token", "list"]).stdout
+    core = build_core(database, trackers={})
+    with core.database.reading() as session:
+        assert token_of(session, secret) is None
+    core.close()
+    unknown = runner.invoke(main, ["token", "revoke", "nothing"])
+    assert (unknown.exit_code, "no such token" in unknown.stderr) == (1, True)
 
 
 def test_a_sign_in_link_leads_to_the_public_address_and_works_once(runner: CliRunner, database: Settings) -> None:
@@ -100,6 +119,41 @@ def test_a_bad_setting_stops_every_command_with_one_line_that_names_it(
     assert said in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
     assert value not in result.stderr.replace(name, "") or name == "LADDER_COLOUR"
+
+
+def test_serve_prints_the_first_link_at_the_address_where_it_listens(
+    runner: CliRunner, database: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served: list[tuple[Settings, dict[str, object]]] = []
+    monkeypatch.setattr("web.serve.serve", lambda settings, **options: served.append((settings, options)))
+    monkeypatch.delenv("LADDER_BASE_URL")
+    result = runner.invoke(main, ["serve", "--port", "8799", "--no-worker"])
+    assert result.exit_code == 0, result.output
+    assert "http://127.0.0.1:8799/sign-in/" in result.stdout
+    assert served[0][0].base_url == "http://127.0.0.1:8799"
+    assert served[0][1]["with_worker"] is False
+
+
+def test_once_somebody_is_in_charge_serve_prints_no_link(
+    runner: CliRunner, database: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("web.serve.serve", lambda settings, **options: None)
+    secret = runner.invoke(main, ["sign-in-link"]).stdout.strip().rsplit("/", 1)[1]
+    core = build_core(database, trackers={})
+    with core.database.writing() as session:
+        sign_in.sign_in(session, secret, now=core.clock())
+    core.close()
+    assert "/sign-in/" not in runner.invoke(main, ["serve"]).stdout
+
+
+def test_serve_on_a_taken_port_ends_with_one_line(runner: CliRunner, database: Settings) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        result = runner.invoke(main, ["serve", "--port", str(port)])
+    assert result.exit_code == 1
+    assert f"can't listen on 127.0.0.1:{port}" in result.stderr
 
 
 def test_recompute_check_exits_1_on_a_difference_and_recompute_puts_it_right(

@@ -15,7 +15,7 @@ from connector.sync_health import ConnectionHealth, health_of
 from web.api import representations as shown
 from web.api.access import caller
 from web.api.blueprint import api
-from web.api.exchange import answer, by_age, cut, page_by_age
+from web.api.exchange import answer, by_age, cut, expected_version, page_by_age
 from web.api.history_schemas import ConnectionChanges, ConnectionOut, ConnectionPage
 from web.api.schemas import PageQuery
 
@@ -59,7 +59,14 @@ def edit_connection(connection_id: UUID, json_data: ConnectionChanges) -> Respon
     """
     who = caller()
     with who.core.database.writing() as session:
-        edit_site_settings(who.core, session, who.workspace_id, str(connection_id), json_data.settings)
+        edit_site_settings(
+            who.core,
+            session,
+            who.workspace_id,
+            str(connection_id),
+            json_data.settings,
+            expected_version=expected_version(),
+        )
     with who.core.database.reading() as session:
         row = session.get_one(Connection, str(connection_id))
         return answer(_shown(who.core, health_of(session, [row])[0]))

@@ -68,7 +68,12 @@ def edit_cycle(cycle_id: UUID, json_data: CycleChanges) -> Response:
     who = caller()
     with who.core.database.writing() as session:
         row = goals.edit_cycle(
-            session, who.workspace_id, str(cycle_id), json_data.named(), expected_version=expected_version()
+            session,
+            who.workspace_id,
+            str(cycle_id),
+            json_data.named(),
+            expected_version=expected_version(),
+            now=who.now,
         )
         return answer(shown.of_cycle(row))
 

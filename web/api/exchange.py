@@ -7,12 +7,14 @@ import binascii
 import json
 import re
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from flask import Response, request
 from pydantic import BaseModel
 from sqlalchemy import Select, and_, or_
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from connector.errors import Invalid
@@ -67,7 +69,8 @@ def created_outside(work: Callable[[], tuple[BaseModel, str]]) -> Response:
     shape, location = work()
     made = _answer_of(shape, 201, location)
     if attempt is not None:
-        with database.writing() as session:
+        # The same request at the same moment may have remembered its answer first; ours is true all the same.
+        with suppress(IntegrityError), database.writing() as session:
             if recall(session, attempt) is None:
                 remember(session, attempt, made)
     return _response(made)
@@ -96,10 +99,12 @@ def page_by_age(
     if cursor is not None:
         at, last_id = _opened(cursor, [str, str])
         try:
-            moment = datetime.fromisoformat(at)
-        except ValueError:
+            given = datetime.fromisoformat(at)
+            # In the years 1 and 9999 a moment can fall off the calendar on its way to UTC.
+            moment = given.astimezone(UTC)
+        except (ValueError, OverflowError):
             raise _bad_cursor() from None
-        if moment.tzinfo is None:
+        if given.tzinfo is None:
             raise _bad_cursor()
         if newest_first:
             query = query.where(or_(created_at < moment, and_(created_at == moment, row_id < last_id)))
@@ -143,7 +148,8 @@ def _opened(cursor: str, types: Sequence[type]) -> list[Any]:
         raise _bad_cursor() from None
     if not isinstance(mark, list) or [type(part) for part in mark] != list(types):
         raise _bad_cursor()
-    if any(isinstance(part, str) and "\0" in part for part in mark):
+    # No database takes NUL or half of a surrogate pair.
+    if any(isinstance(part, str) and not (part.isascii() and part.isprintable()) for part in mark):
         raise _bad_cursor()
     return mark
 

@@ -18,7 +18,7 @@ MOST_DIGITS = 18
 NUMBER_PATTERN = r"^[+-]?[0-9]{1,18}((\.[0-9]{1,18})|(/[1-9][0-9]{0,17}))?$"
 NUMBER = re.compile(NUMBER_PATTERN)
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-MOMENT = re.compile(r"[0-9-]{10}[Tt][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?([Zz]|[+-][0-9]{2}:[0-9]{2})?")
+MOMENT = re.compile(r"[0-9-]{10}[Tt][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?([Zz]|[+ -][0-9]{2}:[0-9]{2})?")
 UUID = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 # Doubles keep 15 significant decimal digits, so that many survive any JSON reader.
 SAFE_DIGITS = 15
@@ -92,7 +92,8 @@ def _moment(given: Any) -> datetime:
     if not isinstance(given, str) or not MOMENT.fullmatch(given):
         raise PydanticCustomError("moment", "Must be a moment such as 2026-08-03T14:02:00Z.")
     try:
-        moment = datetime.fromisoformat(given.upper())
+        # A + that was not encoded in a query string arrives as a blank.
+        moment = datetime.fromisoformat(given.upper().replace(" ", "+"))
     except ValueError:
         raise PydanticCustomError("moment", "There is no such moment.") from None
     try:
@@ -117,8 +118,6 @@ EXACT_SCHEMA: dict[str, Any] = {
         {"type": "number", "exclusiveMinimum": -1e18, "exclusiveMaximum": 1e18},
         {"type": "string", "pattern": NUMBER_PATTERN},
     ],
-    "description": "Exact. Read: a number or text (a decimal or a fraction). Answered: a number where every JSON "
-    "reader gets it exactly (15 significant digits), otherwise text.",
 }
 Exact = Annotated[Fraction, BeforeValidator(_exact), PlainSerializer(exact_json), WithJsonSchema(EXACT_SCHEMA)]
 Rational = Annotated[

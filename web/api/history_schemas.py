@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from web.api.fields import Exact, Id, Line, Moment, Prose, Rational, Text
+from web.api.fields import Day, Exact, Id, Line, Moment, Prose, Rational, Text
 from web.api.schemas import Cause, Changes, Finding, Given, PageQuery, Shape, Status, TrackerName, absent
 
 IssueName = Annotated[Text, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
@@ -59,9 +59,9 @@ class LinkPage(Shape):
 
 
 class LedgerQuery(PageQuery):
-    """`at` folds to that moment: only what had happened by then."""
+    """`at` folds to that moment, or to the end of that day in the workspace's zone: what had happened by then."""
 
-    at: Moment | None = None
+    at: Moment | Day | None = None
     cause: Cause | None = None
     number: Literal["work", "outcome"] | None = None
 
@@ -233,6 +233,7 @@ class ConnectionOut(Shape):
     backlog: int
     failures: list[ConnectionFailure]
     settings: list[SiteSetting]
+    version: int
 
 
 class ConnectionPage(Shape):

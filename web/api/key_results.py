@@ -158,6 +158,7 @@ def _command(given: KeyResultIn) -> goals.CreateKeyResult:
         value=given.value,
         weight=given.weight,
         due_on=given.due_on,
+        state=given.state,
     )
 
 

@@ -83,7 +83,12 @@ def edit_objective(objective_id: UUID, json_data: ObjectiveChanges) -> Response:
     who = caller()
     with who.core.database.writing() as session:
         row = goals.edit_objective(
-            session, who.workspace_id, str(objective_id), json_data.named(), expected_version=expected_version()
+            session,
+            who.workspace_id,
+            str(objective_id),
+            json_data.named(),
+            expected_version=expected_version(),
+            now=who.now,
         )
         return answer(_shape(session, who, row))
 

@@ -33,7 +33,10 @@ DESCRIPTION = (
     "Goals, the issues linked to them, and the ledger of what moved each number.\n\n"
     "Lists page by `limit` and `cursor`; the last page's `next_cursor` is null. PATCH and DELETE take `If-Match` with "
     "the `ETag` of what was read and answer 412 when somebody else was faster. POST takes an `Idempotency-Key`: the "
-    "same request under the same key is done once and answered alike for a day."
+    "same request under the same key is done once and answered alike for a day.\n\n"
+    "Numbers are exact. An exact number is read as a JSON number or as text (`12.5`, `1/3`), and answered as a JSON "
+    "number where every reader gets it exactly (15 significant digits), otherwise as text. Progress and its parts are "
+    "always rationals as text (`8/15`) or null."
 )
 ANY_TIME = {
     "401": "No token, or one that is not valid.",
@@ -119,6 +122,9 @@ def _with_plain_names(spec: dict[str, Any]) -> dict[str, Any]:
 def _describe_operation(path: str, method: str, operation: dict[str, Any]) -> None:
     operation["security"] = [{"token": []}]
     parameters = operation.setdefault("parameters", [])
+    for parameter in parameters:
+        if parameter["in"] == "path":
+            parameter["schema"] = {"type": "string", "format": "uuid"}
     failures = dict(ANY_TIME)
     if "{" in path:
         failures |= WITH_PATH

@@ -66,7 +66,12 @@ def edit_person(person_id: UUID, json_data: PersonChanges) -> Response:
     who = caller()
     with who.core.database.writing() as session:
         row = goals.edit_person(
-            session, who.workspace_id, str(person_id), _changes(json_data), expected_version=expected_version()
+            session,
+            who.workspace_id,
+            str(person_id),
+            _changes(json_data),
+            expected_version=expected_version(),
+            now=who.now,
         )
         return answer(shown.of_person(row))
 

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
 from apiflask import APIBlueprint, APIFlask
 from flask import Blueprint, Response, current_app, jsonify, render_template
+from markupsafe import Markup, escape
 
 from mapping.lint import REMEDIES
 from web.api.blueprint import API
+from web.api.fields import EXACT_SCHEMA
 from web.problems import HTTP_REASONS
 
 blueprint = Blueprint("reference", __name__)
+
+# From what must be there first to what hangs on it.
+ORDER = (
+    "cycles",
+    "teams",
+    "people",
+    "objectives",
+    "key results",
+    "links",
+    "ledger",
+    "check-ins",
+    "milestones",
+    "connections",
+    "lint",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +95,7 @@ def _grouped(spec: dict[str, Any]) -> dict[str, list[Operation]]:
         for method, operation in operations.items():
             tag = (operation.get("tags") or ["other"])[0]
             groups.setdefault(tag, []).append(_operation(path, method, operation))
-    return dict(sorted(groups.items()))
+    return {tag: groups[tag] for tag in sorted(groups, key=lambda tag: (tag not in ORDER, (*ORDER, tag).index(tag)))}
 
 
 def _operation(path: str, method: str, operation: dict[str, Any]) -> Operation:
@@ -105,6 +123,15 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> Operation:
     )
 
 
+@blueprint.app_template_filter("code_marks")
+def code_marks(text: str) -> Markup:
+    """Set what stands between backticks as code."""
+    parts = (escape(part) for part in re.split(r"`([^`]*)`", text))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 else part for number, part in enumerate(parts)
+    )
+
+
 def _fields(schema: dict[str, Any]) -> Iterator[Field]:
     required = set(schema.get("required", ()))
     for name, inner in schema.get("properties", {}).items():
@@ -119,6 +146,8 @@ def _shape_of(response: dict[str, Any]) -> str:
 
 def kind_of(schema: dict[str, Any]) -> str:
     """Say in a few words what a schema takes."""
+    if schema.get("anyOf") == EXACT_SCHEMA["anyOf"]:
+        return "exact number"
     if "$ref" in schema:
         return str(schema["$ref"]).rsplit("/", 1)[-1].rsplit(".", 1)[-1]
     for several in ("anyOf", "oneOf"):

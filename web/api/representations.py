@@ -228,4 +228,5 @@ def of_connection(health: ConnectionHealth, options: Sequence[SiteOption]) -> hi
             history_schemas.SiteSetting(name=one.name, label=one.label, values=list(one.values), by_hand=one.by_hand)
             for one in options
         ],
+        version=row.version,
     )

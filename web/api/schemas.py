@@ -192,6 +192,7 @@ class ObjectiveIn(Given):
     owner_id: Id | None = None
     co_owner_ids: CoOwners = []
     parent_id: Id | None = None
+    state: State = "open"
 
 
 class ObjectiveChanges(Changes):
@@ -287,6 +288,7 @@ class KeyResultIn(Given):
     value: Exact | None = None
     weight: Exact = Field(default=1, validate_default=True)
     due_on: Day | None = None
+    state: State = "open"
     options: Options = Options()
     band: Band | None = None
     maintain_by: MaintainBy = "average"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import tempfile
 import time
@@ -13,6 +14,7 @@ from typing import NoReturn
 from rich.console import Console
 from rich.markup import escape
 
+from connector.settings import PREFIX
 from connector.sign_in import create_link
 from web.demo.acme import MIRA
 from web.demo.linear_season import add_linear
@@ -27,6 +29,9 @@ err = Console(stderr=True, highlight=False)
 
 def run(*, script: bool, ladder_port: int, jira_port: int, linear_port: int, folder: str | None) -> int:
     """Run the demo; return the exit status: 1 when something failed or a number of the story is not as specified."""
+    # The demo brings settings of its own; keys or addresses meant for a real Ladder must not get mixed in.
+    for name in [name for name in os.environ if name.upper().startswith(PREFIX)]:
+        del os.environ[name]
     with ExitStack() as stack:
         place = Path(folder).resolve() if folder else Path(stack.enter_context(tempfile.TemporaryDirectory()))
         place.mkdir(parents=True, exist_ok=True)
@@ -73,6 +78,8 @@ def _open_house(folder: Path, ladder_port: int, jira_port: int, linear_port: int
     with Stage(folder, site, linear, ladder_port=ladder_port) as stage:
         with err.status("Installing Ladder in both stand-ins and playing seven weeks of work"):
             site.install(stage.ladder_url)
+            # Ladder first learns what the site calls things, such as its field for story points.
+            stage.settle()
             season = Season(stage, site, today)
             season.play()
             add_linear(stage, season)

@@ -20,7 +20,7 @@ from sqlalchemy import func, select
 from connector import migrate
 from connector.core import Core, build_core
 from connector.models import Connection, InboxEntry, OutboxEntry
-from connector.settings import PREFIX, Settings, load_settings
+from connector.settings import Settings, load_settings
 from web.sandbox import JiraSite, SiteServer
 from web.sandbox.linear import LinearWorkspace, WorkspaceServer
 
@@ -140,7 +140,7 @@ class Stage:
 
     def _environment(self) -> dict[str, str]:
         ours = self.settings
-        return {name: value for name, value in os.environ.items() if not name.upper().startswith(PREFIX)} | {
+        return os.environ | {
             "LADDER_DATABASE_URL": ours.database_url,
             "LADDER_BASE_URL": ours.base_url,
             "LADDER_CONNECT_KEY_HOSTS": ",".join(ours.connect_key_hosts),

@@ -6,6 +6,7 @@ from flask import Flask
 
 from connector.core import Core
 from web.pages import (
+    check_in_form,
     connections,
     cycle_forms,
     goals,
@@ -27,6 +28,7 @@ from web.pages.site import blueprint, page_or_problem
 from web.pages.words import FILTERS
 
 __all__ = [
+    "check_in_form",
     "connections",
     "cycle_forms",
     "goals",

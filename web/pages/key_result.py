@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import MAXYEAR, MINYEAR, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from flask import request
@@ -196,6 +196,8 @@ def _names(session: Session, rows: Sequence[LedgerEntry]) -> dict[str, str]:
 
 def _asked_day() -> date | None:
     try:
-        return date.fromisoformat(request.args.get("at", ""))
+        asked = date.fromisoformat(request.args.get("at", ""))
     except ValueError:
         return None
+    # The last and first days of the calendar have no next day, or none in another zone.
+    return asked if MINYEAR < asked.year < MAXYEAR else None

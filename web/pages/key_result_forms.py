@@ -150,6 +150,9 @@ def _read(entry: Entry) -> dict[str, Any]:
     kind = entry.choice("kind", "Kind", KEY_RESULT_KINDS)
     unit = entry.text("unit", "The unit", required=False, limit=40)
     by_metric = kind in METRIC_RULE_KINDS
+    if not any(entry.picked("driver_id")):
+        # Said along with everything else that is wrong, not only once the rest is right.
+        entry.wrong("driver_id", "Name the one person who drives this key result.")
     return {
         "title": entry.text("title", "The key result"),
         "kind": kind,

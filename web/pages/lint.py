@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Response, jsonify, request
 from sqlalchemy.orm import Session
 
@@ -15,8 +17,8 @@ from web.pages.guard import core, needs, workspace
 from web.pages.site import blueprint
 
 
-def findings_for(subject: str, entry: Entry, cycle: Cycle | None) -> list[dict[str, str]]:
-    """Judge the draft in a form, an `objective` or a `key_result`; returns {reason, rule, fix} each.
+def findings_for(subject: str, entry: Entry, cycle: Cycle | None) -> list[dict[str, Any]]:
+    """Judge the draft in a form, an `objective` or a `key_result`; returns {rule, fix, reasons} per rule.
 
     While there is hardly any text yet, nothing is found: nobody wants to hear about a word and a half.
     """
@@ -40,9 +42,12 @@ def findings_for(subject: str, entry: Entry, cycle: Cycle | None) -> list[dict[s
         found = rules.on_key_result_fields(fields, advice.days_of(cycle))
         # That a certificate is an outcome is worth saying only to somebody who picked another kind.
         reasons = [one for one in found if one != "milestone_is_the_outcome" or fields["kind"] != "milestone"]
-    return [
-        {"reason": one.reason, "rule": one.rule, "fix": one.message} for one in advice.findings(subject, list(reasons))
-    ]
+    by_rule: dict[str, dict[str, Any]] = {}
+    for one in advice.findings(subject, list(reasons)):
+        found_so_far = by_rule.setdefault(one.rule, {"rule": one.rule, "fix": "", "reasons": []})
+        found_so_far["fix"] = f"{found_so_far['fix']} {one.message}".strip()
+        found_so_far["reasons"].append(one.reason)
+    return list(by_rule.values())
 
 
 @blueprint.post("/lint")

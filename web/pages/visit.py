@@ -17,7 +17,7 @@ from connector.vault import SealBroken
 LASTS = timedelta(days=14)
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 # Browsers drop cookies beyond 4096 bytes without a word; notices are cut so that sealing stays below it.
-MAX_NOTICES = 3
+MAX_NOTICES = 2
 MAX_NOTICE_TEXT = 300
 
 
@@ -113,7 +113,7 @@ def write_visit(core: Core, response: Response, visit: Visit) -> None:
     }
     response.set_cookie(
         cookie_name(core),
-        core.vault.seal("pages", "visit", json.dumps(kept)),
+        core.vault.seal("pages", "visit", json.dumps(kept, ensure_ascii=False)),
         max_age=LASTS,
         secure=is_secure(core),
         httponly=True,

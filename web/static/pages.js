@@ -131,7 +131,8 @@
         headers: { "If-None-Match": `"${document.body.dataset.revision}"`, "X-Ladder-Live": "1" },
         cache: "no-store", credentials: "same-origin",
       });
-      if (answer.redirected) { location.reload(); return; }
+      // Signed out, or what was shown is gone: the page itself says so better than we could.
+      if (answer.redirected || answer.status === 403 || answer.status === 404) { location.reload(); return; }
       if (answer.status !== 304) {
         if (!answer.ok) throw new Error(String(answer.status));
         const html = await answer.text();

@@ -25,3 +25,12 @@ def test_an_unknown_setting_is_refused_by_name(program, connection):
     answer = program.call("PATCH", f"/connections/{connection.id}", {"settings": {"colour": ["red"]}}, {})
 
     assert (answer.status_code, "colour" in answer.text) == (422, True)
+
+
+def test_of_two_who_set_a_site_the_second_is_told(program, connection, toy, monkeypatch):
+    monkeypatch.setattr(toy, "site_options", lambda _row: [SiteOption("dropped", "Dropped", "", ())])
+    path = f"/connections/{connection.id}"
+    body = {"settings": {"dropped": ["Obsolete"]}}
+    assert program.patch(path, body, version=program.get(path)["version"])["version"] == 2
+
+    assert program.refused("PATCH", path, body, **{"If-Match": '"1"'}) == (412, "lost_update")

@@ -74,6 +74,9 @@ def sealed(mark: object) -> str:
         sealed(["2026-01-01T00:00:00+00:00", 7]),
         sealed({"a": 1}),
         sealed(["2026-01-01T00:00:00+00:00", "\0"]),
+        sealed(["2026-01-01T00:00:00+00:00", "\ud800"]),
+        sealed(["0001-01-01T00:00:00+23:59", "x"]),
+        sealed(["9999-12-31T23:59:59-23:59", "x"]),
     ],
 )
 def test_a_cursor_that_is_not_ours_is_refused(program: Program, cursor: str) -> None:

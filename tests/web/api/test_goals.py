@@ -34,6 +34,9 @@ def test_what_was_made_is_found_where_the_answer_says(program: Program) -> None:
     ("fields", "reason"),
     [
         ({"ends_on": "2026-06-30"}, "dates_out_of_order"),
+        ({"starts_on": "0001-01-01"}, "dates_out_of_range"),
+        ({"ends_on": "9999-12-31"}, "dates_out_of_range"),
+        ({"ends_on": "2126-12-31"}, "dates_out_of_range"),
         ({"name": " \t "}, "empty"),
         ({"starts_on": "2026-13-01"}, "invalid"),
         ({"starts_on": 20260701}, "invalid"),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from connector.core import Core
-from connector.models import Connection, InboxEntry, OutboxEntry
+from connector.models import Connection, InboxEntry, OutboxEntry, Workspace
 from tests.web.api.conftest import START, Clock, Program
 
 ANSWERS = {"changed": "SSO is live", "working": "pairing", "next": "roll out"}
@@ -112,6 +112,39 @@ def test_the_ledger_folds_to_any_moment(program: Program, path: str, clock: Cloc
     before_all = program.get(f"{path}/ledger?at=2026-08-01T00:00:00Z")
     assert (before_all["items"], before_all["state"]["outcome"]) == ([], None)
     assert program.get(f"{path}/ledger")["state"]["outcome"] == "9/10"
+
+
+@pytest.mark.parametrize(
+    ("at", "outcome"),
+    [
+        ("2026-08-03", "1/10"),
+        ("2026-08-04", "2/5"),
+        ("2026-08-04T12:00:00Z", "2/5"),
+        ("2026-08-04T11:59:59Z", "1/10"),
+        ("2026-08-04T14:00:00+02:00", "2/5"),
+        ("2026-08-04T14:00:00%2B02:00", "2/5"),
+        ("2026-08-04T12:00", "2/5"),
+        ("2026-08-02", None),
+    ],
+)
+def test_a_moment_is_read_in_every_usual_spelling(
+    program: Program, path: str, clock: Clock, at: str, outcome: str | None
+) -> None:
+    for value in (1, 4):
+        program.post(f"{path}/check-ins", {"value": value})
+        clock.forward(days=1)
+    assert program.get(f"{path}/ledger?at={at}")["state"]["outcome"] == outcome
+
+
+def test_a_day_ends_where_the_workspace_is(program: Program, path: str, core: Core, clock: Clock) -> None:
+    with core.database.writing() as session:
+        session.get_one(Workspace, program.workspace_id).timezone = "Pacific/Auckland"
+    clock.forward(minutes=-30)
+    program.post(f"{path}/check-ins", {"value": 1})
+    clock.forward(hours=1)
+    program.post(f"{path}/check-ins", {"value": 4})
+    # It is half past midnight on 4 August in Auckland when the second value comes in, and still the 3rd in London.
+    assert program.get(f"{path}/ledger?at=2026-08-03")["state"]["outcome"] == "1/10"
 
 
 def test_deltas_add_up_to_where_it_is_now(program: Program, path: str) -> None:

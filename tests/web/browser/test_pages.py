@@ -47,7 +47,8 @@ def state(stage: PanelStage, browser: Any) -> dict[str, Any]:
     context = browser.new_context()
     page = context.new_page()
     page.goto(f"{stage.ladder}/sign-in/{secret}")
-    page.keyboard.press("Enter")  # the button has the focus
+    page.wait_for_function("() => document.activeElement.innerText === 'Sign in'")  # the button has the focus
+    page.keyboard.press("Enter")
     page.wait_for_selector("table[role=treegrid]")
     kept: dict[str, Any] = context.storage_state()
     context.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import signal
 import socket
@@ -27,9 +28,10 @@ from web.demo.story import Story, empty_site, empty_workspace
 
 @contextmanager
 def demo(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """Run `ladder demo` in a process of its own, and end it."""
+    """Run `ladder demo` in a process of its own, among settings that are none of its business, and end it."""
     command = [sys.executable, "-m", "web.cli", "demo", *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    strange = os.environ | {"LADDER_COLOUR": "blue", "LADDER_SECRET_KEYS": "short"}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=strange)
     try:
         yield process
     finally:

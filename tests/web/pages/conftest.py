@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2 import BytecodeCache, FileSystemBytecodeCache
 from werkzeug.test import TestResponse
 
-from connector.models import Account, Person
+from connector.database import Database
+from connector.models import Account, Base, Person
+from connector.settings import Settings, load_settings
 from connector.sign_in import create_link
 from tests.connector.conftest import NOW, Organisation, org
 from web.app import create_app
@@ -73,10 +78,36 @@ def _unescaped(text: str) -> str:
     return text
 
 
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with empty tables, made once and copied for each test: making it takes longer than most tests."""
+    path = tmp_path_factory.mktemp("empty") / "ladder.db"
+    database = Database(f"sqlite:///{path}")
+    Base.metadata.create_all(database.engine)
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.close()
+    return path
+
+
 @pytest.fixture
-def site(org: Organisation) -> Flask:
+def settings(tmp_path: Path, empty_database: Path) -> Settings:
+    """Settings on a database of the test's own."""
+    shutil.copy(empty_database, tmp_path / "ladder.db")
+    return load_settings(env_file=None, database_url=f"sqlite:///{tmp_path / 'ladder.db'}")
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> BytecodeCache:
+    """Templates compiled once for all tests, each of which has an app of its own."""
+    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+
+
+@pytest.fixture
+def site(org: Organisation, compiled: BytecodeCache) -> Flask:
     """The whole web app over the small organisation."""
     app = create_app(org.core)
+    app.jinja_env.bytecode_cache = compiled
     app.testing = False  # errors must be answered as they are in production
     return app
 

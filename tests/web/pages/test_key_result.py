@@ -79,7 +79,16 @@ def test_a_day_in_the_past_shows_the_state_of_its_evening(worked: Organisation, 
 
 
 @pytest.mark.parametrize(
-    "query", ["at=yesterday", "at=2026-13-40", "cause=magic", "before=x", "before=99999999999999999999"]
+    "query",
+    [
+        "at=yesterday",
+        "at=2026-13-40",
+        "at=9999-12-31",
+        "at=0001-01-01",
+        "cause=magic",
+        "before=x",
+        "before=99999999999999999999",
+    ],
 )
 def test_a_query_that_makes_no_sense_is_left_aside(worked: Organisation, member: Visitor, query: str) -> None:
     member.read(f"/key-results/ratio?{query}")
@@ -365,3 +374,18 @@ def test_a_tracker_that_says_no_is_said_beside_the_field(org: Organisation, memb
     answer = member.send("/key-results/ratio/links", {"issue": "TOY-7"})
     assert answer.status_code == 422
     assert "refused our credentials" in answer.text
+
+
+def test_a_mistyped_value_is_corrected_with_a_row_of_its_own(org: Organisation, member: Visitor) -> None:
+    member.read("/key-results/metric")
+    page = member.do("/key-results/metric/check-ins", {"value": "285", "changed": "Shorter form."})
+    path = re.search(r'href="(/key-results/metric/check-ins/[^"]+)"', page)
+    assert path is not None
+    member.read(path[1])
+    assert member.fields()["value"] == "285"
+    page = member.do(path[1], {**member.fields(), "value": "28.5"})
+    assert notice(page) == "Corrected. Outcome 100 % → 50 %."
+    assert "measurement corrected: 285\u00a0% → 28.5\u00a0%" in page
+    assert "Shorter form." in page
+    answer = member.send(path[1], {"value": "x", "version": "2"})
+    assert answer.status_code == 422

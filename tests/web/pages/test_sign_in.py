@@ -123,6 +123,7 @@ def test_a_form_without_our_token_changes_nothing(admin: Visitor) -> None:
     [
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
+        {"Origin": "http://["},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
     ],

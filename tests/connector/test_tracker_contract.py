@@ -1,0 +1,330 @@
+"""What the core relies on in every tracker: the same questions to each one that is registered, and to the toy."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+from werkzeug.serving import make_server
+
+from connector.core import Core, build_core
+from connector.models import Base, Connection, InboxEntry
+from connector.settings import load_settings
+from connector.tracker import (
+    BadDelivery,
+    Capabilities,
+    IssueChanged,
+    IssueDeleted,
+    IssueSnapshot,
+    IssueUnreadable,
+    PanelLabel,
+    Tracker,
+    TrackerUnavailable,
+    Unsupported,
+    registered_trackers,
+)
+from connector.worker import Worker
+from mapping.issue_class import IssueClass
+from tests.postgres import furnish, rows
+from tests.toy_tracker import ToyTracker
+from web.app import create_app
+from web.sandbox import JiraSite, SiteServer
+from web.sandbox.seeding import LEAD, VIEWER
+
+CLASSES = {str(cls) for cls in IssueClass} - {"gone", "unknown"}
+HOSTILE = [
+    b"", b"\xff\xfe", b"null", b"[]", b"7", b'"issue"', b"{}", b"{broken",
+    b'{"issue": 7, "id": {}, "at": "soon", "cls": 1}',
+    b'{"issue": {"id": [], "fields": {"updated": 1e400}}, "cls": 3}', b"[" * 5000,
+    b'{"id": 1, "at": 1e300, "cls": "x"}',
+]  # fmt: skip
+
+
+class Workbench(Protocol):
+    """A tracker with a site of its own, and the few things that tests do there."""
+
+    tracker: Tracker
+    connection: Connection
+    member: str
+    stranger: str
+    kind: str
+
+    def make(self, *, parent: str | None = None, points: int | None = None, epic: bool = False) -> str: ...
+    def finish(self, issue: str) -> None: ...
+    def delete(self, issue: str) -> None: ...
+    def delivered(self, issue: str) -> list[tuple[str, bytes]]: ...
+    def down(self) -> None: ...
+
+
+class ToyBench:
+    """The toy: its site is a dictionary, and it delivers what stands there."""
+
+    member, stranger, kind = "ada", "stranger", "issue"
+
+    def __init__(self, _folder: Path) -> None:
+        self.tracker = ToyTracker()
+        self.connection = Connection(id="c", workspace_id="w", tracker="toy", site="https://toy.example", settings={})
+        self._now = int(datetime.now(UTC).timestamp())
+        self._told: dict[str, list[tuple[str, bytes]]] = {}
+
+    def _tell(self, issue: str, **said: Any) -> str:
+        self._now += 1
+        self.tracker.site[issue] = {**self.tracker.site.get(issue, {}), "id": issue, "at": self._now, **said}
+        body = json.dumps(self.tracker.site[issue]).encode()
+        self._told.setdefault(issue, []).append(("issue", body))
+        return issue
+
+    def make(self, *, parent: str | None = None, points: int | None = None, epic: bool = False) -> str:
+        issue = str(len(self._told) + 1)
+        return self._tell(issue, cls="todo", parent=parent, points=points, level=int(epic))
+
+    def finish(self, issue: str) -> None:
+        self._tell(issue, cls="done")
+
+    def delete(self, issue: str) -> None:
+        self._tell(issue, gone=True)
+        del self.tracker.site[issue]
+
+    def delivered(self, issue: str) -> list[tuple[str, bytes]]:
+        return self._told[issue]
+
+    def down(self) -> None:
+        self.tracker.down = TrackerUnavailable("down")
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class JiraBench:
+    """Jira: a stand-in site that installed us by its signed handshake and delivers over HTTP."""
+
+    kind = "jira:issue_updated"
+
+    def __init__(self, folder: Path) -> None:
+        self._stack = ExitStack()
+        self.site = JiraSite(seed=False)
+        self.site.webhooks.retry_delay = lambda _: 0.01
+        self._stack.enter_context(SiteServer(self.site))
+        # Of a project that some people may not look into.
+        self.member, self.stranger = LEAD, VIEWER
+        server = make_server("127.0.0.1", 0, lambda environ, start: self._app(environ, start), threaded=True)
+        url = f"http://127.0.0.1:{server.server_port}"
+        settings = load_settings(
+            env_file=None,
+            database_url=f"sqlite:///{folder / 'jira.db'}",
+            base_url=url,
+            connect_key_hosts=f"{self.site.base_url}/keyhost",
+            jira_hosts=self.site.base_url,
+        )
+        self._core = build_core(settings)
+        Base.metadata.create_all(self._core.database.engine)
+        self._app = create_app(self._core)
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        self._stack.callback(self._core.close)
+        self._stack.callback(server.server_close)
+        self._stack.callback(server.shutdown)
+        self.site.install(url)
+        self.tracker = self._core.trackers["jira"]
+        self._learn()
+
+    def _learn(self) -> None:
+        (self.connection,) = rows(self._core, Connection)
+        found = self.tracker.discover(self.connection)
+        with self._core.database.writing() as session:
+            row = session.get_one(Connection, self.connection.id)
+            row.settings = {**row.settings, **found}
+        (self.connection,) = rows(self._core, Connection)
+
+    def make(self, *, parent: str | None = None, points: int | None = None, epic: bool = False) -> str:
+        made = self.site.create_issue("Made", "Epic" if epic else "Story", project="OPS", parent=parent, points=points)
+        return str(made.id)
+
+    def finish(self, issue: str) -> None:
+        self.site.transition(issue, "Done")
+
+    def delete(self, issue: str) -> None:
+        self.site.delete(issue)
+
+    def delivered(self, issue: str) -> list[tuple[str, bytes]]:
+        self.site.webhooks.flush()
+        said = [(entry.kind, entry.body) for entry in rows(self._core, InboxEntry)]
+        return [(kind, body) for kind, body in said if json.loads(body).get("issue", {}).get("id") == issue]
+
+    def down(self) -> None:
+        self.site.faults.down()
+
+    def close(self) -> None:
+        self._stack.close()
+
+
+BENCHES = {"toy": ToyBench, "jira": JiraBench}
+
+
+@pytest.fixture(scope="module", params=sorted(BENCHES))
+def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
+    made = BENCHES[request.param](tmp_path_factory.mktemp(request.param))
+    yield made
+    made.close()
+
+
+def event_of(bench: Workbench, issue: str) -> Any:
+    (event,) = bench.tracker.parse(bench.connection, *bench.delivered(issue)[-1])
+    return event
+
+
+def essence(snapshot: IssueSnapshot) -> tuple[object, ...]:
+    return (
+        snapshot.external_id,
+        snapshot.key,
+        snapshot.title,
+        snapshot.cls,
+        snapshot.level,
+        snapshot.estimate,
+        snapshot.parent_external_id,
+        snapshot.updated_at,
+    )
+
+
+def test_every_registered_tracker_is_held_to_this():
+    assert set(registered_trackers()) <= set(BENCHES)
+
+
+def test_it_says_who_it_is_and_what_it_can(bench: Workbench):
+    assert bench.tracker.name in BENCHES
+    assert isinstance(bench.tracker.capabilities, Capabilities)
+    asked = [name for name in vars(Tracker) if not name.startswith("_") and callable(vars(Tracker)[name])]
+    assert [name for name in asked if not callable(getattr(bench.tracker, name, None))] == []
+
+
+def test_an_issue_is_the_same_by_id_and_by_key(bench: Workbench):
+    issue = bench.make(points=3)
+    by_id = bench.tracker.fetch_issue(bench.connection, issue)
+    by_key = bench.tracker.fetch_issue(bench.connection, by_id.key)
+    assert by_id == by_key
+    assert by_id.external_id == issue
+    assert by_id.cls in CLASSES
+    assert by_id.updated_at.utcoffset() == timedelta(0)
+    assert by_id.estimate == Fraction(3)
+    assert by_id.url.startswith(("http://", "https://"))
+
+
+def test_a_delivery_tells_the_same_as_reading_the_issue(bench: Workbench):
+    epic = bench.make(epic=True)
+    story = bench.make(parent=epic, points=5)
+    bench.finish(story)
+    event = event_of(bench, story)
+    assert isinstance(event, IssueChanged)
+    assert essence(event.snapshot) == essence(bench.tracker.fetch_issue(bench.connection, story))
+    assert (event.snapshot.cls, event.snapshot.parent_external_id) == ("done", epic)
+    assert event_of(bench, epic).snapshot.level > event.snapshot.level
+
+
+def test_later_deliveries_carry_later_times(bench: Workbench):
+    issue = bench.make()
+    bench.finish(issue)
+    told = [bench.tracker.parse(bench.connection, *one)[0].snapshot.updated_at for one in bench.delivered(issue)]
+    assert told == sorted(set(told))
+
+
+def test_a_deletion_is_told_as_one_and_not_before_the_last_change(bench: Workbench):
+    issue = bench.make()
+    last = bench.tracker.fetch_issue(bench.connection, issue).updated_at
+    bench.delete(issue)
+    event = event_of(bench, issue)
+    assert isinstance(event, IssueDeleted)
+    assert (event.external_id, event.happened_at >= last) == (issue, True)
+
+
+def test_an_issue_that_is_not_there_is_unreadable_not_gone(bench: Workbench):
+    with pytest.raises(IssueUnreadable):
+        bench.tracker.fetch_issue(bench.connection, "987654321")
+
+
+def test_of_many_issues_what_cannot_be_read_is_missing(bench: Workbench):
+    issue = bench.make()
+    found = bench.tracker.fetch_issues(bench.connection, [issue, "987654321"])
+    assert [one.external_id for one in found] == [issue]
+
+
+def test_a_subtree_is_everything_below_and_nothing_else(bench: Workbench):
+    epic = bench.make(epic=True)
+    below = {bench.make(parent=epic) for _ in range(3)}
+    bench.make()
+    pages = list(bench.tracker.fetch_subtree(bench.connection, epic))
+    assert {one.external_id for page in pages for one in page.snapshots} == below
+
+
+def test_what_was_updated_lately_is_found(bench: Workbench):
+    issue = bench.make()
+    changed = bench.tracker.fetch_issue(bench.connection, issue).updated_at
+    pages = list(bench.tracker.updated_since(bench.connection, changed))
+    assert issue in {one.external_id for page in pages for one in page.snapshots}
+
+
+def test_strangers_may_nothing(bench: Workbench):
+    issue = bench.make()
+    assert bench.tracker.may(bench.connection, bench.member, issue, "view")
+    assert bench.tracker.may(bench.connection, bench.member, issue, "edit")
+    assert not bench.tracker.may(bench.connection, bench.stranger, issue, "view")
+
+
+def test_a_label_can_be_shown_twice_and_taken_away(bench: Workbench):
+    if not bench.tracker.capabilities.panel_label:
+        assert bench.tracker.name == "toy"
+        return
+    issue = bench.make()
+    for label in (PanelLabel("Work 53 %", "success"), PanelLabel("Work 53 %", "success"), None, None):
+        bench.tracker.show_label(bench.connection, issue, label)
+
+
+def test_an_unknown_kind_is_loud(bench: Workbench):
+    (event,) = bench.tracker.parse(bench.connection, "weather_changed", b"{}")
+    assert event == Unsupported("weather_changed")
+
+
+@pytest.mark.parametrize("body", HOSTILE, ids=range(len(HOSTILE)))
+def test_a_hostile_body_is_a_bad_delivery_and_nothing_worse(bench: Workbench, body: bytes):
+    with pytest.raises(BadDelivery):
+        bench.tracker.parse(bench.connection, bench.kind, body)
+
+
+def test_the_core_applies_what_it_parses(bench: Workbench, settings, clock):
+    issue = bench.make(points=2)
+    core: Core = build_core(settings, trackers={bench.tracker.name: lambda _services: bench.tracker}, clock=clock)
+    furnish(core, connections=())
+    with core.database.writing() as session:
+        session.add(
+            Connection(
+                id="x", workspace_id="w", tracker=bench.tracker.name, tenant_key="x", site=bench.connection.site,
+                settings=bench.connection.settings,
+            )
+        )  # fmt: skip
+    for number, (kind, body) in enumerate(bench.delivered(issue)):
+        assert core.inbox.accept("x", str(number), kind, body)
+    Worker(core, handlers={}).run_once()
+    assert {entry.outcome for entry in rows(core, InboxEntry)} <= {"handled", "repeated"}
+    core.close()
+
+
+def test_when_the_tracker_is_away_every_question_says_so_and_parsing_goes_on(bench: Workbench):
+    issue = bench.make()
+    delivery = bench.delivered(issue)[-1]
+    bench.down()
+    ask = bench.tracker
+    for question in (
+        lambda: ask.fetch_issue(bench.connection, issue),
+        lambda: list(ask.fetch_subtree(bench.connection, issue)),
+        lambda: list(ask.updated_since(bench.connection, datetime.now(UTC) - timedelta(hours=1))),
+        lambda: ask.may(bench.connection, "712020:somebody-new", issue, "view"),
+    ):
+        with pytest.raises(TrackerUnavailable):
+            question()
+    (event,) = ask.parse(bench.connection, *delivery)
+    assert event.snapshot.external_id == issue

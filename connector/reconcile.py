@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from connector.apply import apply_deletion, apply_snapshot
 from connector.cards import repair_cards
@@ -18,6 +18,8 @@ from connector.telemetry import logger
 OVERLAP = timedelta(minutes=10)
 # How often the worker looks; deliveries are the fast path, this is the net below it.
 INTERVAL = timedelta(minutes=15)
+# `Connection.settings`: since when looking finds what no delivery told of; people are warned then.
+SILENT_SINCE = "silent_since"
 
 
 class UnknownConnection(Exception):
@@ -64,6 +66,9 @@ def reconcile(core: Core, connection_id: str) -> Reconciled:
         row = session.get_one(Connection, connection_id)
         row.reconciled_to = max(started, row.reconciled_to or started)
         row.last_reconcile_at = core.clock()
+        if connection.reconciled_to is not None:
+            heard = row.last_event_at is not None and row.last_event_at >= since
+            _note_silence(row, started, heard=heard, missed=repaired > 0)
         capabilities = core.tracker_of(row).capabilities
         if capabilities.cards:
             repair_cards(session, row, core.clock())
@@ -72,3 +77,12 @@ def reconcile(core: Core, connection_id: str) -> Reconciled:
     ask_queries(core, connection)
     logger.info("reconciled", connection=connection_id, seen=seen, repaired=repaired)
     return Reconciled(seen=seen, repaired=repaired)
+
+
+def _note_silence(connection: Connection, now: datetime, *, heard: bool, missed: bool) -> None:
+    """Remember since when changes were only found by looking: trackers switch failing webhooks off without a word."""
+    silent = connection.settings.get(SILENT_SINCE)
+    if heard and silent:
+        connection.settings = {name: value for name, value in connection.settings.items() if name != SILENT_SINCE}
+    elif missed and not heard and not silent:
+        connection.settings = {**connection.settings, SILENT_SINCE: now.isoformat()}

@@ -14,6 +14,7 @@ from connector import outbox
 from connector.errors import NotFound
 from connector.models import Connection, InboxEntry, OutboxEntry
 from connector.page_revision import connections_revision
+from connector.reconcile import SILENT_SINCE
 from connector.sync_health import ConnectionHealth, health_of
 from web.pages.guard import core, needs, person, visit, workspace
 from web.pages.linear import linear
@@ -106,6 +107,13 @@ def light_of(health: ConnectionHealth, now: datetime, waiting_since: datetime | 
         return Light("warn", "Behind", "Deliveries wait to be applied. Is a worker running?")
     if health.given_up:
         return Light("warn", "Needs a look", "Some things were given up after many tries; the reasons are below.")
+    silent = connection.settings.get(SILENT_SINCE)
+    if silent and (connection.last_event_at is None or connection.last_event_at < datetime.fromisoformat(silent)):
+        return Light(
+            "warn",
+            "Silent",
+            "Changes are found by looking every 15 minutes, but none is delivered. Are the webhooks switched off there?",
+        )
     if connection.last_reconcile_at is not None and now - connection.last_reconcile_at > RECONCILE_LATE:
         return Light(
             "warn", "Not reconciled", "What the site failed to deliver is not looked for. Is a worker running?"

@@ -11,7 +11,8 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import responses
-from graphql import GraphQLSchema, build_schema, parse, validate
+from graphql import GraphQLSchema, OperationDefinitionNode, build_schema, parse, validate
+from graphql.execution.values import get_variable_values
 from requests import PreparedRequest
 
 from linear_app.signature import sign
@@ -142,8 +143,7 @@ class Linear:
 
     def _api(self, request: PreparedRequest) -> tuple[int, dict[str, str], str]:
         said = json.loads(request.body or "")
-        problems = validate(official_schema(), parse(said["query"]))
-        assert not problems, problems
+        _judge(said)
         token = str(request.headers["Authorization"]).removeprefix("Bearer ")
         name = said["operationName"]
         self.asked.append(Asked(name, said.get("variables", {}), token))
@@ -183,6 +183,17 @@ class Linear:
         form = {name: values[0] for name, values in parse_qs(str(request.body)).items()}
         self.revoked.append(form["token"])
         return 200, {}, "{}"
+
+
+def _judge(said: Mapping[str, Any]) -> None:
+    """Fail unless the published schema takes an operation and what is in its variables."""
+    asked = parse(said["query"])
+    problems = list(validate(official_schema(), asked))
+    for one in asked.definitions:
+        if isinstance(one, OperationDefinitionNode):
+            values = get_variable_values(official_schema(), one.variable_definitions or (), said.get("variables", {}))
+            problems += values if isinstance(values, list) else []
+    assert not problems, problems
 
 
 def signed(body: bytes, secret: str = SECRETS[0], **more: str) -> dict[str, str]:

@@ -112,7 +112,7 @@ def light_of(health: ConnectionHealth, now: datetime, waiting_since: datetime | 
         return Light(
             "warn",
             "Silent",
-            "Changes are found by looking every 15 minutes, but none is delivered. Are the webhooks switched off there?",
+            "Changes are found by looking, every 15 minutes, but none is delivered. Are webhooks switched off there?",
         )
     if connection.last_reconcile_at is not None and now - connection.last_reconcile_at > RECONCILE_LATE:
         return Light(

@@ -34,19 +34,22 @@ def figures() -> Iterator[Figure]:
         client = create_app(core).test_client()
         counts = {issue: statements(core, issue) for issue in LINKS}
         took: dict[str, list[float]] = {issue: [] for issue in LINKS}
+        busy: dict[str, list[float]] = {issue: [] for issue in LINKS}
         for number in range(DRAWINGS + 10):
             for issue in LINKS:
                 headers = {"Authorization": f"JWT {context_token(issue)}"}
-                begun = time.perf_counter()
+                begun, used = time.perf_counter(), time.process_time()
                 answer = client.get(f"/jira/panel/live?issueId={issue}", headers=headers)
                 if number >= 10:
                     took[issue].append(time.perf_counter() - begun)
+                    busy[issue].append(time.process_time() - used)
                 if answer.status_code != 200:
                     raise RuntimeError(answer.get_data(as_text=True))
         few, many = (counts[issue] for issue in LINKS)
         yield Figure("panel, SQL statements, 50 links beside 1", str(many), str(few), "", "<= 8", many <= 8)
         one, fifty = (median(took[issue]) * 1000 for issue in LINKS)
-        yield Figure("panel, server time p50, 1 link", f"{one:.1f} ms", "", "", "< 15 ms", one < 15)
+        computing = f"{median(busy['11']) * 1000:.1f} ms of it computing"
+        yield Figure("panel, server time p50, 1 link", f"{one:.1f} ms", computing, "", "< 15 ms", one < 15)
         yield Figure("panel, server time p50, 50 links", f"{fifty:.1f} ms", f"{one:.1f} ms", f"{fifty / one:.2f}")
 
 

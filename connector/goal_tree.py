@@ -131,7 +131,7 @@ def sift(rows: Sequence[Row], *, text: str = "", team_id: str = "", status: str 
 def _matches(row: Row, words: Iterable[str], team_id: str, status: str) -> bool:
     if team_id and row.objective.team_id != team_id:
         return False
-    if status and (row.card is None or not _has_status(row.card, status)):
+    if status and not _has_status(row, status):
         return False
     said = [row.objective.title, row.objective.team.name]
     if row.key_result is not None:
@@ -142,12 +142,13 @@ def _matches(row: Row, words: Iterable[str], team_id: str, status: str) -> bool:
     return all(word in haystack for word in words)
 
 
-def _has_status(card: Scorecard, status: str) -> bool:
-    if status == "disputed":
-        return card.disputed
+def _has_status(row: Row, status: str) -> bool:
+    card = row.card
     if status == "gap":
-        return card.progress is None or card.work.denominator is None
-    return card.status == status
+        return bool(row.gaps) or (card is not None and (card.progress is None or card.work.denominator is None))
+    if card is None:
+        return False
+    return card.disputed if status == "disputed" else card.status == status
 
 
 def _objective_row(

@@ -35,18 +35,24 @@ SECRET_NAMES = frozenset(
         "querystring",
     }
 )  # fmt: skip
+# Strangers write into what is logged (an address can have 60,000 characters), so each pattern must be done in one pass,
+# however it is fed, or a single request could keep the process busy for a minute.
 _PATTERNS = (
+    # Nothing worth reading is that long without a blank.
+    (re.compile(r"(?<!\S)\S{2000,}"), HIDDEN),
     # A token in the three-part form, wherever it stands.
     (re.compile(r"eyJ[\w-]{4,}\.[\w-]+\.[\w-]*"), HIDDEN),
     (re.compile(r"(?i)\b(jwt|bearer|basic)\s+[\w.~+/=-]{8,}"), rf"\1 {HIDDEN}"),
     # Query strings carry tokens, account ids and people's search words: of an address only the path is logged.
-    (re.compile(r"(https?://[^\s?\"'<>]*|(?<![\w?])/[^\s?\"'<>]*)\?[^\s\"'<>]+"), rf"\1?{HIDDEN}"),
+    (re.compile(r"(?<=[^\s?\"'<>])\?[^\s\"'<>]+"), rf"?{HIDDEN}"),
     (
         re.compile(r"(?i)\b(jwt|sharedSecret|\w+_token|\w+_secret)(['\"]?\s*[=:]\s*['\"]?)[^\s&'\",}]+"),
         rf"\1\2{HIDDEN}",
     ),
+    # A one-time link works until its button is pressed, and until then stands in addresses that are logged.
+    (re.compile(r"(/sign-in/)[\w-]{8,}"), rf"\1{HIDDEN}"),
     # Credentials inside a database or queue address.
-    (re.compile(r"(\w+://[^\s:/@]*):[^\s@/]+@"), rf"\1:{HIDDEN}@"),
+    (re.compile(r"(?<=://)([^\s:/@]*):[^\s@/]+@"), rf"\1:{HIDDEN}@"),
 )
 
 

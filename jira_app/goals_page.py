@@ -26,6 +26,7 @@ from jira_app.tokens import JiraCaller, verified_context, verified_page
 # Who looks from inside Jira reads only, whatever their role with us.
 READER = "jira"
 LONGEST_ID = 64
+NOBODY = "nobody_signed_in"
 
 
 def register(routes: Blueprint, core: Core) -> None:
@@ -45,17 +46,17 @@ class GoalsPage:
     def page(self) -> Response:
         """The whole page, complete without a script."""
         try:
-            caller = verified_page(self._core, request)
+            caller = _signed_in(verified_page(self._core, request))
         except TokenRefused as refusal:
             logger.info("goals_page_refused", reason=refusal.reason)
-            html = self._html("pages/jira_goals_closed.html")
+            html = self._html("pages/jira_goals_closed.html", nobody=refusal.reason == NOBODY)
             return framed(self._core, make_response(html, 401), any_site(self._core))
         html, _etag = self._drawn(caller, "pages/jira_goals.html")
         return framed(self._core, make_response(html), caller.origin)
 
     def live(self) -> Response:
         """The page's inside as it is now, or 304 if that is known already."""
-        caller = verified_context(self._core, request)
+        caller = _signed_in(verified_context(self._core, request))
         with self._core.database.reading() as session:
             workspace = session.get_one(Workspace, caller.connection.workspace_id)
             day = scorecard.today(workspace, self._core.clock())
@@ -106,3 +107,10 @@ class GoalsPage:
 
     def _html(self, template: str, **context: object) -> str:
         return render_template(template, asset=asset, bridge=self._core.settings.connect_script_url, **context)
+
+
+def _signed_in(caller: JiraCaller) -> JiraCaller:
+    """Raise TokenRefused unless somebody is signed in: a Jira open to the world must not open its goals to it."""
+    if not caller.account_id:
+        raise TokenRefused(NOBODY)
+    return caller

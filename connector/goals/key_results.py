@@ -42,7 +42,10 @@ TEAM_PREFIX = "team:"
 
 @dataclass(frozen=True, slots=True)
 class CreateKeyResult:
-    """A key result. `drivers` is what was entered, however many; only one of them, a person, is accepted."""
+    """A key result. `drivers` is what was entered, however many; only one of them, a person, is accepted.
+
+    `by_id` is the person who typed the first `value`; without one, a program told it.
+    """
 
     objective_id: str
     title: str
@@ -51,6 +54,7 @@ class CreateKeyResult:
     options: WorkOptions = field(default_factory=WorkOptions)
     unit: str = ""
     value: Fraction | None = None
+    by_id: str | None = None
     weight: Fraction = Fraction(1)
     due_on: date | None = None
     state: str = "open"
@@ -101,7 +105,12 @@ def create_key_result(
         with recorded(session, key_result, "measured", actor=actor, now=now):
             session.add(
                 CheckIn(
-                    workspace_id=workspace_id, key_result_id=key_result.id, at=now, source="api", value=command.value
+                    workspace_id=workspace_id,
+                    key_result_id=key_result.id,
+                    at=now,
+                    source="person" if command.by_id else "api",
+                    by_id=command.by_id,
+                    value=command.value,
                 )
             )
             key_result.value = command.value

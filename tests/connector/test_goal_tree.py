@@ -77,3 +77,10 @@ def test_a_filter_keeps_what_the_found_ones_ladder_into(org: Organisation) -> No
     assert [row.key for row in sift(rows, status="gap")] == ["top", "o", "metric", "points", "ratio"]
     assert sift(rows, team_id="elsewhere") == []
     assert sift(rows) == rows
+
+
+def test_the_filter_for_gaps_finds_what_is_marked_as_one(org: Organisation) -> None:
+    with org.core.database.writing() as session:
+        session.add(Objective(id="bare", workspace_id="w", title="Bare", cycle_id="q", team_id="t", parent_id="top"))
+    found = {row.key: row.gaps for row in sift(rows_of(org), status="gap")}
+    assert "no key results" in found["bare"]

@@ -16,7 +16,7 @@ from connector.database import Database
 from connector.inbox import TRIES, Inbox, InboxUnavailable, finish, take
 from connector.models import Connection, InboxEntry
 from connector.settings import load_settings
-from tests.postgres import MovableClock, furnish, rows, start_server
+from tests.postgres import MovableClock, furnish, rows, running_server
 from tests.toy_tracker import ToyTracker
 
 
@@ -96,24 +96,20 @@ def test_a_locked_database_is_unavailable_and_everything_resumes(settings, clock
     core.close()
 
 
-def test_a_stopped_postgresql_is_unavailable_and_everything_resumes(tmp_path, clock: MovableClock):
-    own = start_server(tmp_path / "own")
-    settings = load_settings(
-        env_file=None,
-        database_url=own.database(template=None),
-        secret_keys="M" * 43 + "=",  # a made-up key
-    )
-    core = build_core(settings, trackers={"toy": ToyTracker}, clock=clock)
-    furnish(core)
-    assert core.inbox.accept("c", "before", "issue", b"")
-    own.stop()
-    with pytest.raises(InboxUnavailable):
-        core.inbox.accept("c", "during", "issue", b"")
-    own.start()
-    assert core.inbox.accept("c", "during", "issue", b"")
-    assert [entry.delivery_key for entry in rows(core, InboxEntry)] == ["before", "during"]
-    core.close()
-    own.server.cleanup()
+def test_a_stopped_postgresql_is_unavailable_and_everything_resumes(clock: MovableClock):
+    with running_server() as own:
+        key = "M" * 43 + "="  # made up
+        settings = load_settings(env_file=None, database_url=own.database(template=None), secret_keys=key)
+        core = build_core(settings, trackers={"toy": ToyTracker}, clock=clock)
+        furnish(core)
+        assert core.inbox.accept("c", "before", "issue", b"")
+        own.stop()
+        with pytest.raises(InboxUnavailable):
+            core.inbox.accept("c", "during", "issue", b"")
+        own.start()
+        assert core.inbox.accept("c", "during", "issue", b"")
+        assert [entry.delivery_key for entry in rows(core, InboxEntry)] == ["before", "during"]
+        core.close()
 
 
 def test_listeners_hear_of_new_deliveries_only(toy_core: Core):

@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from connector.models import Account, Person, SignInLink
 from tests.web.panel_stage import LEAD, PanelStage, panel_stage
 from web.sandbox.modules import context_token, frame
+from web.sandbox.records import Person as Visitor
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,18 @@ def test_without_a_good_token_the_door_stays_closed(stage: PanelStage, client: F
     answer = get(client, stage, path)
     assert answer.status_code == 401
     assert "Become the default" not in answer.text
+
+
+def test_a_jira_open_to_the_world_does_not_open_its_goals_to_it(stage: PanelStage, client: FlaskClient) -> None:
+    nobody = Visitor("", "Nobody", "", "", {})
+    module = stage.site.installation.modules("generalPages")[0]
+    address = frame(stage.site, nobody, module, module["url"], {}).src.removeprefix(stage.ladder)
+    page = get(client, stage, address)
+    assert page.status_code == 401
+    assert "Sign in to Jira" in page.text
+    assert "Become the default" not in page.text
+    called = {"Authorization": f"JWT {context_token(stage.site, nobody, {})}"}
+    assert get(client, stage, "/jira/goals/live", headers=called).status_code == 401
 
 
 def test_each_kind_of_token_opens_its_own_door_only(stage: PanelStage, client: FlaskClient) -> None:

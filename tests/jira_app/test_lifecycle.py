@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from threading import Event, Semaphore
 from typing import Any
 
 import jwt
@@ -25,6 +27,7 @@ from connector.core import Core, build_core
 from connector.models import Base, Connection, InboxEntry, OutboxEntry, Workspace, utcnow
 from connector.settings import load_settings
 from jira_app import TRACKER, lifecycle
+from jira_app.install_tokens import FETCHES_AT_ONCE, InstallKeys, KeyHostsUnavailable
 from tests.jira_app.acme import KEY_HOST, LADDER, SECOND_KEY_HOST, Acme, by_hand, public_pem, rsa_key, signed
 from tests.jira_app.conftest import Stored
 
@@ -359,6 +362,27 @@ def test_a_site_that_comes_back_is_the_same_connection_and_is_read_again(
     with core.database.reading() as session:
         waiting = session.scalars(select(OutboxEntry.kind).where(OutboxEntry.state == "waiting"))
         assert sorted(waiting) == ["discover", "reconcile"]
+
+
+def test_made_up_keys_hold_a_few_threads_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, over = Semaphore(0), Event()
+
+    def slow(*_args: Any, **_options: Any) -> None:
+        asked.release()
+        over.wait(20)
+        raise requests.ConnectionError
+
+    monkeypatch.setattr("jira_app.install_tokens.requests.get", slow)
+    keys = InstallKeys(["https://keys.example"])
+    with ThreadPoolExecutor(FETCHES_AT_ONCE) as pool:
+        busy = [pool.submit(keys.find, f"made-up-{number}") for number in range(FETCHES_AT_ONCE)]
+        assert all(asked.acquire(timeout=20) for _ in busy)
+        with pytest.raises(KeyHostsUnavailable, match="too many"):
+            keys.find("one-more")
+        over.set()
+        assert all(isinstance(one.exception(), KeyHostsUnavailable) for one in busy)
+    with pytest.raises(KeyHostsUnavailable, match="afterwards"):
+        keys.find("afterwards")
 
 
 def test_removing_what_was_never_installed_is_no_error(

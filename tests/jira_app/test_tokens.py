@@ -79,6 +79,12 @@ def test_a_public_key_does_not_do_as_a_shared_secret(door: FlaskClient, installe
     assert stored.deliveries() == []
 
 
+def test_a_shared_secret_that_looks_like_a_public_key_opens_nothing(door: FlaskClient, installed: Acme) -> None:
+    odd = replace(installed, secret="ssh-rsa " + "a" * 40)
+    assert door.post("/jira/installed", json=odd.body(), headers=signed(odd.lifecycle_token())).status_code == 204
+    assert door.post(HOOK, data=BODY, headers=signed(odd.token())).status_code == 401
+
+
 @pytest.mark.parametrize("name", ["exp", "iat", "nbf", "qsh", "sub", "iss", "context", "aud", "jti"])
 @pytest.mark.parametrize("value", [[], {}, True, "x", "\ud800", 1e400, -1e400, 10**400, "\x00" * 9, "y" * 5000])
 def test_signed_nonsense_is_never_a_crash(door: FlaskClient, installed: Acme, name: str, value: object) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from flask import Flask, Response, request
+from granian.rsgi import ProtocolClosed
 from werkzeug.exceptions import Unauthorized
 
 from connector.core import Core
@@ -124,6 +125,16 @@ def test_a_body_that_does_not_come_is_not_waited_for_for_ever(app: Flask, monkey
     monkeypatch.setattr(front, "BODY_SECONDS", 0.05)
     scope = Scope("POST", headers={"content-length": "4"})
     assert ask(door_of(app), scope, Wire(stalls=True))[0] == 408
+
+
+def test_who_hangs_up_in_the_middle_is_not_answered(app: Flask):
+    class HungUp(Wire):
+        async def __call__(self) -> bytes:
+            raise ProtocolClosed
+
+    wire = HungUp()
+    asyncio.run(door_of(app).__rsgi__(Scope("POST", headers={"content-length": "4"}), wire))
+    assert wire.answered is None
 
 
 def post(key: str) -> tuple[Scope, Wire]:

@@ -93,6 +93,7 @@ def _where_to_look(stage: Stage, season: Season) -> str:
     """Return the lines to print; no table, since an address must stay whole however narrow the window is."""
     with stage.core.database.writing() as session:
         secret = create_link(session, season.workspace_id, now=stage.core.clock(), person_id=season.people[MIRA])
+    ours = stage.settings
     places = (
         ("Board of the stand-in Jira site", f"{stage.jira_url}/"),
         ("An issue with Ladder's panel", f"{stage.jira_url}/browse/ATL-9"),
@@ -107,6 +108,9 @@ def _where_to_look(stage: Stage, season: Season) -> str:
             "[bold]The demo is running.[/] All of it on this machine; both trackers are stand-ins, not the real ones.",
             "",
             *(f"  {name:<40}[bold]{escape(place)}[/]" for name, place in places),
+            "",
+            "In another window, this leads [bold]ladder token create NAME[/] and the other commands to the demo:",
+            f"  [bold]export LADDER_BASE_URL={ours.base_url} LADDER_DATABASE_URL={escape(ours.database_url)}[/]",
             "",
             "Try: drag a card to Done on either board, and watch its key result move in both and on the pages.",
             "Ctrl-C stops everything.",

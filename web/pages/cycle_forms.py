@@ -16,6 +16,7 @@ from web.pages.guard import core, needs, visit, workspace
 from web.pages.site import blueprint, go, page
 
 STATES = (("open", "open"), ("closed", "closed: what it says stays as it is"))
+HALF_A_QUARTER = 45
 
 
 @blueprint.get("/cycles")
@@ -107,8 +108,11 @@ def _stored(cycle: Cycle) -> Entry:
 
 
 def _suggestion(last: date | None) -> Entry:
-    """Suggest the quarter after the last cycle, or the present one."""
-    day = last + timedelta(days=1) if last else core().clock().date()
+    """Suggest the quarter after the last cycle, or the present one.
+
+    A quarter counted in weeks ends some days beside the month's end, so the nearest one is meant.
+    """
+    day = last + timedelta(days=HALF_A_QUARTER) if last else core().clock().date()
     quarter = (day.month - 1) // 3
     starts_on = date(day.year, 3 * quarter + 1, 1)
     ends_on = (starts_on + timedelta(days=100)).replace(day=1) - timedelta(days=1)

@@ -64,6 +64,7 @@ def new_key_result(objective_id: str) -> Response:
             options=use_cases.WorkOptions(**{name: given[name] for name in _OPTIONS}),
             unit=given["unit"],
             value=value,
+            by_id=person().id,
             weight=given["weight"],
             due_on=given["due_on"],
         )

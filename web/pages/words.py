@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from markupsafe import Markup
 
 from connector import wording
+from connector.models import KeyResult
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
@@ -87,6 +88,20 @@ def plain_number(value: Fraction | None, places: int = 20) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def span(key_result: KeyResult) -> str:
+    """Say between what a key result moves, or within what it stays: "22 % → 35 %", "at most 0.5 %"; "" if nothing."""
+    unit = key_result.unit
+    if key_result.kind == "maintain":
+        low, high = [exact(end) for end in key_result.settings.get("band", (None, None))]
+        if low is None or high is None:
+            end = high if low is None else low
+            return "" if end is None else f"at {'most' if low is None else 'least'} {wording.measured(end, unit)}"
+        return f"{wording.measured(low, unit)} to {wording.measured(high, unit)}"
+    if key_result.baseline is None or key_result.target is None:
+        return ""
+    return f"{wording.measured(key_result.baseline, unit)} → {wording.measured(key_result.target, unit)}"
+
+
 def exact(text: str | None) -> Fraction | None:
     """Read a number as the ledger's details keep it ("57/2"); None for none."""
     try:
@@ -125,6 +140,7 @@ FILTERS: dict[str, Any] = {
     **wording.FILTERS,
     "plain": plain_number,
     "exact": exact,
+    "span": span,
     "web_address": web_address,
     "count": count,
     "kind_words": lambda code: KIND_WORDS.get(code, code),

@@ -95,6 +95,9 @@ def test_the_demo_prints_addresses_that_answer_and_stops_cleanly(tmp_path: Path,
         for address in re.findall(r"http://127\.0\.0\.1:\d+/\S*", printed):
             answer = requests.get(address, timeout=10)
             assert answer.status_code == 200, address
+        folder = tmp_path / "kept"
+        own = f"LADDER_BASE_URL=http://127.0.0.1:{ladder} LADDER_DATABASE_URL=sqlite:///{folder / 'ladder.db'}"
+        assert f"export {own}\n" in printed
         for port in (jira, linear):
             assert "stand-in" in requests.get(f"http://127.0.0.1:{port}/", timeout=10).text.lower()
         process.send_signal(number)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import html
 import re
+from datetime import date
 from fractions import Fraction
 from typing import Any
 
 import pytest
 from werkzeug.test import TestResponse
 
-from connector.models import Account, Cycle, KeyResult, LedgerEntry, Milestone, Objective, Person, Team
+from connector.models import Account, CheckIn, Cycle, KeyResult, LedgerEntry, Milestone, Objective, Person, Team
 from tests.connector.conftest import Organisation
 from tests.web.pages.conftest import Visitor
 
@@ -341,3 +342,46 @@ def test_the_workspace_follows_its_time_zone(org: Organisation, admin: Visitor) 
 
 def test_only_admins_change_the_time_zone(member: Visitor) -> None:
     member.read("/workspace/edit", 403)
+
+
+def test_a_first_value_is_told_by_whoever_typed_it(org: Organisation, member: Visitor) -> None:
+    member.read(NEW)
+    given = {"title": "Churn", "driver_id": "p", "baseline": "8", "target": "5", "value": "7"}
+    page = member.do(NEW, {**member.fields(), **given})
+    assert "through the API" not in page
+    with org.core.database.reading() as session:
+        told = session.query(CheckIn).filter_by(key_result_id=key_result(org, "Churn").id).one()
+        assert (told.source, told.by_id is not None) == ("person", True)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        ("99.9", "100", "<b>99.9\u00a0% to 100\u00a0%</b>"),
+        ("99.9", "", "<b>at least 99.9\u00a0%</b>"),
+        ("", "0.5", "<b>at most 0.5\u00a0%</b>"),
+    ],
+)
+def test_a_band_says_its_ends(member: Visitor, low: str, high: str, said: str) -> None:
+    member.read(NEW)
+    given = {"title": "Uptime", "kind": "maintain", "driver_id": "p", "unit": "%", "band_low": low, "band_high": high}
+    assert said in member.do(NEW, {**member.fields(), **given})
+
+
+@pytest.mark.parametrize(
+    ("last", "next_one"),
+    [
+        ("2026-09-30", ("Q4 2026", "2026-10-01", "2026-12-31")),
+        ("2026-12-27", ("Q1 2027", "2027-01-01", "2027-03-31")),
+        ("2027-01-03", ("Q1 2027", "2027-01-01", "2027-03-31")),
+    ],
+)
+def test_the_next_cycle_is_the_quarter_after_the_last_one(
+    org: Organisation, admin: Visitor, last: str, next_one: tuple[str, str, str]
+) -> None:
+    with org.core.database.writing() as session:
+        for cycle in session.query(Cycle):
+            cycle.starts_on, cycle.ends_on = date(2026, 7, 1), date.fromisoformat(last)
+    admin.read("/cycles/new")
+    given = admin.fields()
+    assert (given["name"], given["starts_on"], given["ends_on"]) == next_one

@@ -51,7 +51,7 @@ def ports() -> list[int]:
 def test_the_story_comes_out_as_specified() -> None:
     ladder, jira, linear = ports()
     with demo("--script", "--port", str(ladder), "--jira-port", str(jira), "--linear-port", str(linear)) as process:
-        printed, _ = process.communicate(timeout=120)
+        printed, _ = process.communicate(timeout=300)
     assert process.returncode == 0, printed
     assert "All as specified" in printed
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import accept, apply_cost, delivery, panel
+from benchmarks import accept, apply_cost, burst, delivery, panel
 from benchmarks.ground import Figure
 
 PARTS: dict[str, Callable[[], Iterator[Figure]]] = {
@@ -18,6 +18,7 @@ PARTS: dict[str, Callable[[], Iterator[Figure]]] = {
     "apply": apply_cost.figures,
     "panel": panel.figures,
     "delivery": delivery.figures,
+    "burst": burst.figures,
 }
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from connector.core import Core
 from connector.issues import ensure_issue, find_issue
+from connector.label_links import follow_labels
 from connector.ledger import Occasion, pass_labels_on, record_work
 from connector.models import Connection, InboxEntry, Issue
 from connector.outbox import enqueue
@@ -109,6 +110,7 @@ def apply_snapshot(
                 enqueue(session, connection.id, "fetch_issue", snapshot.external_id)
                 return "asked_again"
     by_rule = rule_changed and issue.watermark == snapshot.updated_at
+    labels_before = list(issue.labels)
     _describe(issue, snapshot)
     issue.watermark, issue.content_hash = snapshot.updated_at, content
     issue.stale_since = issue.stale_reason = None
@@ -121,6 +123,8 @@ def apply_snapshot(
     after = IssueRecord(IssueClass(snapshot.cls), snapshot.estimate, parent.id if parent else None, snapshot.level)
     occasion = Occasion("", actor, now if by_rule else happened_at, now, source)
     _move(session, issue, after, occasion, Cause.RULE_CHANGED if by_rule else None)
+    if issue.labels != labels_before:
+        follow_labels(session, connection, issue, labels_before, actor=actor, now=now)
     return "applied"
 
 

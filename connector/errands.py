@@ -8,7 +8,9 @@ from typing import Any
 from sqlalchemy import and_, or_, select
 
 from connector.apply import apply_snapshot, mark_stale
+from connector.cards import refresh_cards, show_cards
 from connector.core import Core
+from connector.label_links import sync_labels
 from connector.linking import confirm_waiting_link, read_subtree
 from connector.measuring import measure_key_result
 from connector.models import Connection, CountedUnit, Issue, Link, OutboxEntry
@@ -49,8 +51,14 @@ def confirm_link(core: Core, connection: Connection, entry: OutboxEntry) -> None
 
 
 def show_label(core: Core, connection: Connection, entry: OutboxEntry) -> None:
-    """Put the right label on one issue's panel; nothing is sent if it is there already."""
+    """Put the right label on one issue's panel, or the right cards on it; nothing is sent that is there already."""
     tracker = core.tracker_of(connection)
+    if tracker.capabilities.cards:
+        try:
+            show_cards(core, connection, entry.subject)
+        except IssueUnreadable as error:
+            with core.database.writing() as session:
+                mark_stale(session, connection, entry.subject, str(error), core.clock())
     if not tracker.capabilities.panel_label:
         return
     with core.database.reading() as session:
@@ -69,12 +77,16 @@ def show_label(core: Core, connection: Connection, entry: OutboxEntry) -> None:
 
 
 def refresh_labels(core: Core, connection: Connection, entry: OutboxEntry) -> None:
-    """Pass a key result's changed label on to the issues linked to it on this connection, and to those counted below
-    them that carry a label already.
+    """Pass a key result's changed label or card on to the issues linked to it on this connection, and to those below
+    them that carry one already.
     """
+    if core.tracker_of(connection).capabilities.cards:
+        refresh_cards(core, connection, entry.subject)
+    if not core.tracker_of(connection).capabilities.panel_label:
+        return
     with core.database.reading() as session:
         changed = label_of_key_result(session, entry.subject, core.clock())
-    if changed is None or not core.tracker_of(connection).capabilities.panel_label:
+    if changed is None:
         return
     linked = select(Link.issue_id).where(Link.key_result_id == entry.subject)
     counted = select(CountedUnit.issue_id).where(CountedUnit.key_result_id == entry.subject)
@@ -109,6 +121,8 @@ def discover(core: Core, connection: Connection, entry: OutboxEntry) -> None:
         chosen = set(row.settings.get("set_by_hand", ()))
         before = row.settings
         row.settings = {**before, **{name: value for name, value in found.items() if name not in chosen}}
+        if core.tracker_of(connection).capabilities.goal_labels:
+            enqueue(session, connection.id, "sync_goal_labels", "labels")
         if row.settings != before:
             # Issues that were heard of before we knew what the site calls things are read by it now.
             enqueue(session, connection.id, "reread", "")
@@ -117,6 +131,11 @@ def discover(core: Core, connection: Connection, entry: OutboxEntry) -> None:
 def reread(core: Core, connection: Connection, entry: OutboxEntry) -> None:
     """Read every known issue again, after a setting changed."""
     reread_issues(core, connection)
+
+
+def sync_goal_labels(core: Core, connection: Connection, entry: OutboxEntry) -> None:
+    """Offer a label for each key result that can be linked."""
+    sync_labels(core, connection)
 
 
 HANDLERS: Mapping[str, Errand] = {
@@ -128,4 +147,5 @@ HANDLERS: Mapping[str, Errand] = {
     "refresh_labels": refresh_labels,
     "reread": reread,
     "show_label": show_label,
+    "sync_goal_labels": sync_goal_labels,
 }

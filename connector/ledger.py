@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, joinedload
 
+from connector.cards import look_at_cards_again
 from connector.models import Connection, Issue, KeyResult, LedgerEntry, WorkProgress
 from connector.outbox import enqueue
 from connector.outcome import Outcome, outcome_from_work
@@ -63,6 +64,9 @@ def record_work(session: Session, changes: Sequence[Change], occasion: Occasion,
         if follows is not None:
             _record_outcome_if_moved(session, key_result, follows, occasion, issue)
     session.flush()
+    if occasion.cause == Cause.SCOPE_REMOVED:
+        # Their words may be as before, but some issues no longer serve the key result at all.
+        look_at_cards_again(session, [str(change.key_result) for change in changes])
     pass_labels_on(session, changes)
 
 
@@ -100,7 +104,7 @@ def show_anew(session: Session, key_result: KeyResult, now: datetime) -> None:
         progress.revision += 1
         progress.changed_at = now
     session.flush()
-    _pass_label_on(session, key_result)
+    pass_label_on(session, key_result)
 
 
 def read_ledger(
@@ -249,10 +253,11 @@ def _row(key_result: KeyResult, occasion: Occasion, issue: Issue | None, **numbe
 def pass_labels_on(session: Session, changes: Sequence[Change]) -> None:
     """Have the issues of every key result that moved look whether their label still fits."""
     for key_result_id in sorted({str(change.key_result) for change in changes}):
-        _pass_label_on(session, session.get_one(KeyResult, key_result_id))
+        pass_label_on(session, session.get_one(KeyResult, key_result_id))
 
 
-def _pass_label_on(session: Session, key_result: KeyResult) -> None:
+def pass_label_on(session: Session, key_result: KeyResult) -> None:
+    """Have the issues of one key result look whether what their tracker shows of it still fits."""
     active = select(Connection.id).where(
         Connection.workspace_id == key_result.workspace_id, Connection.state == "active"
     )

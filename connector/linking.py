@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
 
-from connector.apply import apply_snapshot
+from connector.apply import apply_deletion, apply_snapshot
 from connector.core import Core
 from connector.issues import ensure_issue, find_issue_by_id_or_key
 from connector.links import LinkRefused, activate_link, check_weight, link_issue, open_key_result
@@ -148,4 +148,6 @@ def read_subtree(core: Core, connection: Connection, external_id: str) -> int:
                     fresh=True,
                 )
                 count += 1
+            for deletion in sorted(page.gone, key=lambda one: one.external_id):
+                apply_deletion(session, connection, deletion, source="read", now=core.clock())
     return count

@@ -9,6 +9,7 @@ from fractions import Fraction
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, contains_eager
 
+from connector.cards import look_at_cards_again
 from connector.ledger import Occasion, record_work
 from connector.models import BusinessAsUsual, Cycle, Issue, KeyResult, Link, Objective
 from connector.outbox import enqueue
@@ -111,6 +112,7 @@ def unlink(session: Session, workspace_id: str, link_id: str, *, actor: str, now
     if link.state != "active":
         session.delete(link)
     else:
+        look_at_cards_again(session, [link.key_result_id])
         store = SqlStore(session, workspace_id, now)
         changes = running.remove_link(store, link.key_result_id, link.issue_id)
         store.flush()

@@ -53,5 +53,10 @@ def kept(label: PanelLabel | None) -> str | None:
     return f"{label.tone}:{label.text}" if label is not None else None
 
 
+def standing_words(card: Scorecard) -> str:
+    """Return in two words how a key result stands: "on track", "off track", "disputed"."""
+    return dict(LABELS)[_standing(card)].text
+
+
 def _standing(card: Scorecard) -> str:
     return "disputed" if card.disputed else card.status

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from connector.apply import apply_snapshot
+from connector.apply import apply_deletion, apply_snapshot
+from connector.cards import repair_cards
 from connector.core import Core
 from connector.measuring import ask_queries
 from connector.models import Connection
+from connector.outbox import enqueue
 from connector.telemetry import logger
 
 # Each look reaches back a little before the previous one: trackers index late, clocks differ, and Jira's query
@@ -16,6 +18,8 @@ from connector.telemetry import logger
 OVERLAP = timedelta(minutes=10)
 # How often the worker looks; deliveries are the fast path, this is the net below it.
 INTERVAL = timedelta(minutes=15)
+# `Connection.settings`: since when looking finds what no delivery told of; people are warned then.
+SILENT_SINCE = "silent_since"
 
 
 class UnknownConnection(Exception):
@@ -54,10 +58,31 @@ def reconcile(core: Core, connection_id: str) -> Reconciled:
                 )
                 seen += 1
                 repaired += outcome == "applied"
+            for deletion in sorted(page.gone, key=lambda one: one.external_id):
+                outcome = apply_deletion(session, connection, deletion, source="reconcile", now=core.clock())
+                seen += 1
+                repaired += outcome == "applied"
     with core.database.writing() as session:
         row = session.get_one(Connection, connection_id)
         row.reconciled_to = max(started, row.reconciled_to or started)
         row.last_reconcile_at = core.clock()
+        if connection.reconciled_to is not None:
+            heard = row.last_event_at is not None and row.last_event_at >= since
+            _note_silence(row, started, heard=heard, missed=repaired > 0)
+        capabilities = core.tracker_of(row).capabilities
+        if capabilities.cards:
+            repair_cards(session, row, core.clock())
+        if capabilities.goal_labels:
+            enqueue(session, connection_id, "sync_goal_labels", "labels")
     ask_queries(core, connection)
     logger.info("reconciled", connection=connection_id, seen=seen, repaired=repaired)
     return Reconciled(seen=seen, repaired=repaired)
+
+
+def _note_silence(connection: Connection, now: datetime, *, heard: bool, missed: bool) -> None:
+    """Remember since when changes were only found by looking: trackers switch failing webhooks off without a word."""
+    silent = connection.settings.get(SILENT_SINCE)
+    if heard and silent:
+        connection.settings = {name: value for name, value in connection.settings.items() if name != SILENT_SINCE}
+    elif missed and not heard and not silent:
+        connection.settings = {**connection.settings, SILENT_SINCE: now.isoformat()}

@@ -149,10 +149,14 @@ class PanelLabel:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotPage:
-    """Some issues of a longer answer; `position` is handed back to go on after a restart, None at the end."""
+    """Some issues of a longer answer; `position` is handed back to go on after a restart, None at the end.
+
+    `gone` are issues of which the tracker itself says that they were deleted.
+    """
 
     snapshots: Sequence[IssueSnapshot]
     position: str | None = None
+    gone: Sequence[IssueDeleted] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +166,21 @@ class Profile:
     account_id: str
     name: str
     active: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class GoalCard:
+    """What a tracker shows of one key result on one issue, where no panel of ours can be opened.
+
+    `url` is our page for the issue and is the card's identity there; `subtitle` is without a time, which the tracker
+    adds in its own way. `attributes` are shown by name in this order: objective, driver, status, progress, pace.
+    """
+
+    key_result_id: str
+    url: str
+    title: str
+    subtitle: str
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,10 +199,12 @@ class SiteOption:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a tracker can do beyond the minimum."""
+    """What a tracker can do beyond the minimum; the core never asks it for what it can't."""
 
     queries: bool = False
     panel_label: bool = False
+    cards: bool = False
+    goal_labels: bool = False
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -245,8 +266,44 @@ class Tracker(Protocol):
         """Put the panel's label on an issue, or take it away; idempotent."""
         ...
 
+    def show_card(self, connection: Connection, external_id: str, card: GoalCard, known_id: str | None) -> str:
+        """Put a card on an issue, or bring the one called `known_id` up to date; return its id. Idempotent."""
+        ...
 
-class BasicTracker:
+    def remove_card(self, connection: Connection, card_id: str) -> None:
+        """Take a card away; one that is gone already is fine."""
+        ...
+
+    def sync_goal_labels(
+        self, connection: Connection, wanted: Mapping[str, str], known: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Offer one label per key result (`wanted`: its id -> the label's name) and retire the others.
+
+        `known` is what was returned last time, {} at first: `group` (id) and `labels` (label id -> key result id);
+        anything else in it is the tracker's own. Idempotent.
+        """
+        ...
+
+
+class WithoutCards:
+    """For trackers that show no cards and offer no labels of their own; the core asks for neither."""
+
+    def show_card(self, connection: Connection, external_id: str, card: GoalCard, known_id: str | None) -> str:
+        """Refuse: raises TrackerRefused."""
+        raise TrackerRefused("This tracker shows no cards")
+
+    def remove_card(self, connection: Connection, card_id: str) -> None:
+        """Refuse: raises TrackerRefused."""
+        raise TrackerRefused("This tracker shows no cards")
+
+    def sync_goal_labels(
+        self, connection: Connection, wanted: Mapping[str, str], known: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Refuse: raises TrackerRefused."""
+        raise TrackerRefused("This tracker offers no labels for key results")
+
+
+class BasicTracker(WithoutCards):
     """What a tracker answers that can only tell of issues: everything beyond the minimum, politely declined."""
 
     capabilities = Capabilities()

@@ -14,11 +14,11 @@ from connector.core import Core
 from connector.errors import Invalid, NotAllowed
 from connector.goal_tree import objectives_of, plant
 from connector.goals import current_cycle
+from connector.json_body import NotJson, read_object
 from connector.models import Workspace
 from connector.page_revision import goals_revision
 from connector.telemetry import logger
 from connector.tracker import TrackerError
-from jira_app.json_body import NotJson, read_object
 from jira_app.panel_framing import any_site, asset, fragment, framed
 from jira_app.refusal import TokenRefused
 from jira_app.tokens import JiraCaller, verified_context, verified_page

@@ -19,6 +19,7 @@ from connector import sign_in
 from connector.core import Core
 from connector.errors import Invalid, NotAllowed
 from connector.issue_panel import panel_revision, read_panel
+from connector.json_body import NotJson, read_object
 from connector.ledger import read_ledger
 from connector.links import search_key_results
 from connector.models import Workspace
@@ -27,7 +28,6 @@ from connector.telemetry import logger
 from connector.tracker import TrackerError, TrackerUnavailable
 from connector.wording import FILTERS
 from jira_app import panel_actions
-from jira_app.json_body import NotJson, read_object
 from jira_app.panel_actions import Actor, Done
 from jira_app.panel_door import Door, DoorClosed, NobodyToAsk, Visitor
 from jira_app.panel_framing import any_site, asset, fragment, framed

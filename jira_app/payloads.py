@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from connector.json_body import NotJson, read_object
 from connector.models import Connection
 from connector.tracker import (
     BadDelivery,
@@ -31,7 +32,6 @@ from jira_app.issue_fields import (
     optional_mapping,
     text_of,
 )
-from jira_app.json_body import NotJson, read_object
 
 # What the webhook view adds to the kind of a delivery that our own write caused.
 ECHO = ";echo"

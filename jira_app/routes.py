@@ -11,10 +11,10 @@ from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import BadRequest, Forbidden, ServiceUnavailable
 
 from connector.core import Core, Services
+from connector.json_body import NotJson, read_body, read_object, refuse_by_length
 from connector.telemetry import logger
 from jira_app.descriptor import app_key, descriptor
 from jira_app.install_tokens import InstallKeys, InstallTokens, KeyHostsUnavailable
-from jira_app.json_body import NotJson, read_body, read_object, refuse_by_length
 from jira_app.lifecycle import BadInstallation, bound_client_key, install, read_installation, uninstall
 from jira_app.site_address import SiteNotAllowed
 from jira_app.tenants import Tenants

@@ -24,6 +24,7 @@ from connector.tracker import (
     SiteOption,
     SnapshotPage,
     TrackerRefused,
+    WithoutCards,
 )
 from connector.vault import SealBroken
 from jira_app import jql
@@ -54,7 +55,7 @@ NO_LABEL = {"type": "lozenge", "value": {"label": "–", "type": "default"}}
 LONGEST_LABEL = 40
 
 
-class JiraTracker:
+class JiraTracker(WithoutCards):
     """Answers the core's questions about Jira sites; see connector.tracker.Tracker."""
 
     name = TRACKER_NAME

@@ -9,7 +9,7 @@ from werkzeug.exceptions import ServiceUnavailable
 
 from connector.core import Core
 from connector.inbox import InboxUnavailable
-from jira_app.json_body import read_body, read_object, refuse_by_length
+from connector.json_body import read_body, read_object, refuse_by_length
 from jira_app.payloads import ECHO, kind_of
 from jira_app.tenants import Tenants
 from jira_app.tokens import verified_webhook

@@ -77,6 +77,27 @@ def main() -> None:
 main.add_command(calc)
 
 
+class LinearCommands(click.Group):
+    """The tracker's own commands, imported when one of them is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name them."""
+        return self._theirs().list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return one of them."""
+        return self._theirs().get_command(ctx, cmd_name)
+
+    @staticmethod
+    def _theirs() -> click.Group:
+        from linear_app.manifest import linear_commands
+
+        return linear_commands
+
+
+main.add_command(LinearCommands("linear", help="Register Ladder at Linear."))
+
+
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8080, show_default=True, help="Port to listen on.")
@@ -270,16 +291,17 @@ def recompute(check: bool) -> None:
 @click.option("--script", is_flag=True, help="Play the story unattended; exit 0 only if every number is as specified.")
 @click.option("--port", default=8080, show_default=True, help="Ladder's port; another one if it is taken.")
 @click.option("--jira-port", default=8081, show_default=True, help="The stand-in Jira site's port.")
+@click.option("--linear-port", default=8082, show_default=True, help="The stand-in Linear workspace's port.")
 @click.option(
     "--folder",
     type=click.Path(file_okay=False, writable=True),
     help="Keep the database and the log here; default: a temporary folder, removed at the end.",
 )
-def demo(script: bool, port: int, jira_port: int, folder: str | None) -> None:
-    """Run Ladder beside a stand-in Jira site on this machine; no account needed."""
+def demo(script: bool, port: int, jira_port: int, linear_port: int, folder: str | None) -> None:
+    """Run Ladder beside a stand-in Jira site and a stand-in Linear workspace on this machine; no account needed."""
     from web.demo.command import run
 
-    sys.exit(run(script=script, ladder_port=port, jira_port=jira_port, folder=folder))
+    sys.exit(run(script=script, ladder_port=port, jira_port=jira_port, linear_port=linear_port, folder=folder))
 
 
 if __name__ == "__main__":

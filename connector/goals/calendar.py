@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from connector.errors import Conflict, Invalid
 from connector.goals import scope
+from connector.label_links import offer_labels
 from connector.ledger import show_anew
 from connector.models import Cycle, KeyResult, Objective, utcnow
 from connector.turns import take_turn
@@ -82,6 +83,7 @@ def edit_cycle(
     cycle.name, cycle.starts_on, cycle.ends_on, cycle.state = name, starts_on, ends_on, state
     scope.touch(cycle)
     session.flush()
+    offer_labels(session, workspace_id)
     if looked != (starts_on, ends_on, state):
         # Pace and status of everything in the cycle follow from its days and from whether it is open.
         inside = select(KeyResult).join(KeyResult.objective).where(Objective.cycle_id == cycle.id)

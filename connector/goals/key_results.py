@@ -26,7 +26,8 @@ from connector.goals.kinds import (
     faults_of_options,
     settings_of,
 )
-from connector.ledger import show_anew
+from connector.label_links import offer_labels
+from connector.ledger import pass_label_on, show_anew
 from connector.models import CheckIn, Connection, KeyResult, LedgerEntry, Link, Objective, Person, Team
 from connector.outbox import enqueue
 from connector.turns import take_turn
@@ -114,6 +115,7 @@ def create_key_result(
             )
             key_result.value = command.value
     _ask_query(session, key_result, definition)
+    offer_labels(session, workspace_id)
     return key_result
 
 
@@ -170,6 +172,9 @@ def edit_key_result(
     session.flush()
     if reopened_or_closed:
         show_anew(session, key_result, now)
+    # Cards name the driver, and both they and the labels to link by the title.
+    pass_label_on(session, key_result)
+    offer_labels(session, workspace_id)
     return key_result
 
 
@@ -184,6 +189,7 @@ def delete_key_result(
         raise Conflict("Work or measurements hang on this key result. Close it instead.", "has_history")
     session.delete(key_result)
     session.flush()
+    offer_labels(session, workspace_id)
 
 
 def definition_of(key_result: KeyResult) -> Definition:

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from connector.errors import Conflict, Invalid
 from connector.goals import scope
-from connector.ledger import show_anew
+from connector.label_links import offer_labels
+from connector.ledger import pass_label_on, show_anew
 from connector.models import Cycle, KeyResult, Objective, Person, Team, utcnow
 from connector.turns import take_turn
 
@@ -86,15 +87,20 @@ def edit_objective(
     co_owner_ids = changes.get("co_owner_ids", [person.id for person in objective.co_owners])
     owner = _person(session, workspace_id, owner_id)
     co_owners = _people(session, workspace_id, co_owner_ids, owner_id)
-    looked = (objective.state, objective.cycle_id)
+    looked, called = (objective.state, objective.cycle_id), objective.title
     objective.title, objective.state = title, state
     objective.cycle, objective.team, objective.parent, objective.owner = cycle, team, parent, owner
     objective.co_owners = co_owners
     scope.touch(objective)
     session.flush()
+    offer_labels(session, workspace_id)
     if looked != (state, cycle.id):
         for key_result in sorted(objective.key_results, key=lambda row: row.id):
             show_anew(session, key_result, now or utcnow())
+    elif called != title:
+        # Cards name the objective.
+        for key_result in sorted(objective.key_results, key=lambda row: row.id):
+            pass_label_on(session, key_result)
     return objective
 
 

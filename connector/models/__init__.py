@@ -1,7 +1,7 @@
 """The tables, in three files: goals, work, delivery."""
 
 from connector.models.base import Base, new_id, utcnow
-from connector.models.delivery import ApiToken, IdempotentAnswer, InboxEntry, OutboxEntry, SignInLink
+from connector.models.delivery import ApiToken, IdempotentAnswer, InboxEntry, OAuthState, OutboxEntry, SignInLink
 from connector.models.goals import (
     KEY_RESULT_KINDS,
     TEAM_LEVELS,
@@ -22,6 +22,7 @@ from connector.models.work import (
     Issue,
     LedgerEntry,
     Link,
+    ShownCard,
     Sprint,
     WorkProgress,
 )
@@ -44,9 +45,11 @@ __all__ = [
     "LedgerEntry",
     "Link",
     "Milestone",
+    "OAuthState",
     "Objective",
     "OutboxEntry",
     "Person",
+    "ShownCard",
     "SignInLink",
     "Sprint",
     "Team",

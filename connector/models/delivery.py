@@ -89,6 +89,25 @@ class SignInLink(Identified, Base):
     used_at: Mapped[datetime | None]
 
 
+class OAuthState(Identified, Base):
+    """One way to a tracker's consent page and back, usable once, by the browser that began it.
+
+    `state_hash` is over the state in the address and the browser's own cookie together. `purpose`: install or sign_in.
+    `verifier` is PKCE's, sealed.
+    """
+
+    __tablename__ = "oauth_state"
+
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspace.id", ondelete="CASCADE"))
+    person_id: Mapped[str | None] = mapped_column(ForeignKey("person.id", ondelete="CASCADE"))
+    purpose: Mapped[str] = mapped_column(String(16))
+    state_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    verifier: Mapped[str] = mapped_column(Text)
+    return_to: Mapped[str] = mapped_column(Text, default="")
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
 class IdempotentAnswer(Base):
     """The answer already given to an `Idempotency-Key`, kept for a day so that a retried POST makes nothing twice."""
 

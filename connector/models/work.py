@@ -22,7 +22,9 @@ class Connection(Identified, Base):
 
     `tenant_key` is how its webhooks name it (Connect clientKey, Linear organizationId). `credential` and
     `previous_credential` are sealed by `connector.vault`. `settings` (Jira): estimate_field, dropped_resolutions,
-    dropped_status_ids, status_categories {status id: category}. `offline_since`, `paused_until` and `trouble` say what
+    dropped_status_ids, status_categories {status id: category}; (Linear): workflow_states {state id: [type, name]},
+    app_user_id, team_keys {team id: key}, goal_labels. `renewing_until` is a lease: until then one process alone may
+    trade the refresh token for a new one. `offline_since`, `paused_until` and `trouble` say what
     a page shows while the tracker does not answer.
     """
 
@@ -39,6 +41,7 @@ class Connection(Identified, Base):
     credential: Mapped[str | None] = mapped_column(Text)
     previous_credential: Mapped[str | None] = mapped_column(Text)
     previous_credential_until: Mapped[datetime | None]
+    renewing_until: Mapped[datetime | None]
     settings: Mapped[dict[str, Any]] = mapped_column(default=dict)
     installed_at: Mapped[datetime] = mapped_column(default=utcnow)
     last_event_at: Mapped[datetime | None]
@@ -131,6 +134,24 @@ class Link(Identified, Base):
     den_by_count: Mapped[Fraction] = mapped_column(Exact, default=Fraction(0))
     issue: Mapped[Issue] = relationship(back_populates="links")
     key_result: Mapped[KeyResult] = relationship()
+
+
+class ShownCard(Base):
+    """What a tracker shows of one key result on one issue, where it has cards (Linear: attachments).
+
+    `external_id` is the card's id there, "" while it is not known to exist. `content` is what it said when last
+    written; "" when it must be looked at again whatever it says.
+    """
+
+    __tablename__ = "shown_card"
+
+    issue_id: Mapped[int] = mapped_column(ForeignKey("issue.id", ondelete="CASCADE"), primary_key=True)
+    key_result_id: Mapped[str] = mapped_column(
+        ForeignKey("key_result.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    external_id: Mapped[str] = mapped_column(String(128), default="")
+    content: Mapped[str] = mapped_column(Text, default="")
+    shown_at: Mapped[datetime] = mapped_column(default=utcnow)
 
 
 class BusinessAsUsual(Base):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
@@ -30,7 +30,7 @@ from connector.models import (
 from connector.recompute import recompute
 from connector.scorecard import Scorecard, scorecards
 from connector.settings import Settings
-from connector.tracker import Capabilities, PanelLabel, SiteOption
+from connector.tracker import Capabilities, GoalCard, PanelLabel, SiteOption
 from tests.toy_tracker import ToyTracker
 
 NOW = datetime(2026, 8, 3, 9, tzinfo=UTC)
@@ -38,13 +38,18 @@ START = int(NOW.timestamp())
 
 
 class AbleToy(ToyTracker):
-    """The toy with everything that a tracker may be able to do; `labels` is what was shown."""
+    """The toy with everything that a tracker may be able to do; `labels` is what was shown, `cards` too (by id).
+
+    Cards and labels to link by are off unless a test sets `capabilities`.
+    """
 
     capabilities = Capabilities(queries=True, panel_label=True)
 
     def __init__(self, services: object = None) -> None:
         super().__init__(services)
         self.labels: dict[str, PanelLabel | None] = {}
+        self.cards: dict[str, tuple[str, GoalCard]] = {}
+        self.calls: list[str] = []
 
     def measure(self, connection: Connection, query: str, aggregate: str, field_name: str | None) -> Fraction | None:
         return Fraction(sum(said["cls"] == query for said in self.issues()))
@@ -52,6 +57,24 @@ class AbleToy(ToyTracker):
     def show_label(self, connection: Connection, external_id: str, label: PanelLabel | None) -> None:
         self.issues()
         self.labels[external_id] = label
+
+    def show_card(self, connection: Connection, external_id: str, card: GoalCard, known_id: str | None) -> str:
+        self.issues()
+        self.calls.append("update" if known_id in self.cards else "create")
+        card_id = known_id if known_id in self.cards else f"card-{external_id}-{card.key_result_id}"
+        self.cards[card_id] = (external_id, card)
+        return card_id
+
+    def remove_card(self, connection: Connection, card_id: str) -> None:
+        self.issues()
+        self.calls.append("remove")
+        self.cards.pop(card_id, None)
+
+    def sync_goal_labels(
+        self, connection: Connection, wanted: Mapping[str, str], known: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        self.issues()
+        return {"group": "okr", "labels": {f"label-{one}": one for one in wanted}, "names": dict(wanted)}
 
     def discover(self, connection: Connection) -> dict[str, Any]:
         return {"estimate_field": "points"}

@@ -116,3 +116,17 @@ def test_a_check_writes_nothing(org):
 
     with org.core.database.reading() as session:
         assert set(session.scalars(select(WorkProgress.units))) == {7}
+
+
+def test_changes_that_only_looking_finds_are_noted_until_something_is_delivered_again(org):
+    reconcile(org.core, "c")
+    assert "silent_since" not in connection(org).settings, "the first look finds everything"
+    with org.core.database.writing() as session:
+        session.get_one(Connection, "c").last_event_at = org.core.clock() - timedelta(hours=3)
+    org.tracker.site["9"] = {"id": "9", "at": int(org.core.clock().timestamp()) + 1, "cls": "done"}
+    reconcile(org.core, "c")
+    assert "silent_since" in connection(org).settings
+    with org.core.database.writing() as session:
+        session.get_one(Connection, "c").last_event_at = org.core.clock()
+    reconcile(org.core, "c")
+    assert "silent_since" not in connection(org).settings

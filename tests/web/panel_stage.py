@@ -19,6 +19,7 @@ from cryptography.fernet import Fernet
 from sqlalchemy import func, select
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+import linear_app
 from connector import goals
 from connector.core import Core, build_core
 from connector.issues import ensure_issue
@@ -30,6 +31,7 @@ from connector.worker import Worker
 from jira_app import TRACKER
 from web.app import create_app
 from web.sandbox import Issue, JiraSite, Person, SiteServer
+from web.sandbox.linear import WorkspaceServer
 from web.sandbox.modules import context_token, frame, jira_context
 from web.sandbox.seeding import ENGINEER, LEAD, VIEWER
 
@@ -160,7 +162,7 @@ class PanelStage:
             )
 
     def _connection(self, session: Any) -> Connection:
-        return session.scalars(select(Connection)).one()
+        return session.scalars(select(Connection).where(Connection.tracker == "jira")).one()
 
     def _waiting(self) -> int:
         with self.core.database.reading() as session:
@@ -174,13 +176,32 @@ class PanelStage:
 
 
 @contextmanager
-def panel_stage(folder: Path, *, with_goals: bool = True, database_url: str = "") -> Iterator[PanelStage]:
-    """Start both sides on free ports of this machine; on an SQLite file in `folder` unless told otherwise."""
+def panel_stage(
+    folder: Path, *, with_goals: bool = True, database_url: str = "", linear: WorkspaceServer | None = None
+) -> Iterator[PanelStage]:
+    """Start both sides on free ports of this machine; on an SQLite file in `folder` unless told otherwise.
+
+    `linear` is a running stand-in workspace, in which Ladder gets registered.
+    """
     site = JiraSite("Acme", "http://127.0.0.1:1", seed=False)
     jira = SiteServer(site)
     server = make_server("127.0.0.1", 0, _nothing, threaded=True, request_handler=_Quiet)
     server.daemon_threads = True  # type: ignore[attr-defined]  # werkzeug's type leaves the mixin out
     ladder = f"http://127.0.0.1:{server.server_port}"
+    trackers: dict[str, Any] = {"jira": TRACKER}
+    for_linear: dict[str, Any] = {}
+    if linear is not None:
+        trackers["linear"] = linear_app.TRACKER
+        registered = linear.workspace.oauth.register(
+            redirect_uri=f"{ladder}/linear/callback", webhook_url=f"{ladder}/linear/webhooks"
+        )
+        for_linear = {
+            "linear_client_id": registered.client_id,
+            "linear_client_secret": registered.client_secret,
+            "linear_webhook_secrets": registered.webhook_secret,
+            "linear_api_url": linear.api_url,
+            "linear_oauth_url": linear.oauth_url,
+        }
     settings = load_settings(
         env_file=None,
         database_url=database_url or f"sqlite:///{folder / 'ladder.db'}",
@@ -189,8 +210,9 @@ def panel_stage(folder: Path, *, with_goals: bool = True, database_url: str = ""
         connect_key_hosts=f"{jira.url}/keyhost",
         connect_script_url=f"{jira.url}/atlassian-connect/all.js",
         jira_hosts=jira.url,
+        **for_linear,
     )
-    core = build_core(settings, trackers={"jira": TRACKER})
+    core = build_core(settings, trackers=trackers)
     Base.metadata.create_all(core.database.engine)
     server.app = create_app(core)
     thread = threading.Thread(target=server.serve_forever, name="ladder", daemon=True)

@@ -189,7 +189,7 @@ class Season:
 
     def _connection(self) -> Connection:
         with self.stage.core.database.reading() as session:
-            return session.scalars(select(Connection)).one()
+            return session.scalars(select(Connection).where(Connection.tracker == "jira")).one()
 
     def _work(self, week: int) -> None:
         site = self.site

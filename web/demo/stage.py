@@ -1,4 +1,4 @@
-"""The stage of the demo: a stand-in Jira site in this process and a real Ladder server in a process of its own."""
+"""The stage of the demo: stand-ins for both trackers in this process, a real Ladder in a process of its own."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from sqlalchemy import func, select
 
 from connector import migrate
 from connector.core import Core, build_core
-from connector.models import InboxEntry, OutboxEntry
+from connector.models import Connection, InboxEntry, OutboxEntry
 from connector.settings import Settings, load_settings
 from web.sandbox import JiraSite, SiteServer
+from web.sandbox.linear import LinearWorkspace, WorkspaceServer
 
 START_SECONDS = 30.0
 SETTLE_SECONDS = 15.0
@@ -53,14 +54,20 @@ def free_port(wanted: int, *, other_than: Collection[int] = ()) -> int:
 class Stage:
     """Both sides, from start to stop; a context manager. `core` opens the database that the Ladder process works on.
 
-    `site` must have a base URL on a free port of the loopback address.
+    `site` and `linear` must have base URLs on free ports of the loopback address.
     """
 
-    def __init__(self, folder: Path, site: JiraSite, *, ladder_port: int) -> None:
+    def __init__(self, folder: Path, site: JiraSite, linear: LinearWorkspace, *, ladder_port: int) -> None:
         self.folder = folder
         self.site = site
+        self.linear = linear
         self.jira_url = site.base_url
+        self.linear_url = linear.base_url
         self.ladder_url = f"http://127.0.0.1:{ladder_port}"
+        # What `ladder linear manifest` prints, as an operator registers it.
+        self.app = linear.oauth.register(
+            redirect_uri=f"{self.ladder_url}/linear/callback", webhook_url=f"{self.ladder_url}/linear/webhooks"
+        )
         self.settings = self._settings()
         self.log = folder / "ladder.log"
         self._stack = ExitStack()
@@ -72,6 +79,7 @@ class Stage:
             self.core: Core = build_core(self.settings)
             self._stack.callback(self.core.close)
             self._stack.enter_context(SiteServer(self.site, port=int(self.jira_url.rsplit(":", 1)[1])))
+            self._stack.enter_context(WorkspaceServer(self.linear, port=int(self.linear_url.rsplit(":", 1)[1])))
             self._start_ladder()
         except BaseException:
             self._stack.close()
@@ -86,6 +94,7 @@ class Stage:
     def settle(self) -> None:
         """Wait until every webhook was delivered and Ladder has worked off what it accepted; raises StageFailed."""
         self.site.webhooks.flush()
+        self.linear.webhooks.flush()
         deadline = time.monotonic() + SETTLE_SECONDS
         while time.monotonic() < deadline:
             self.check_alive()
@@ -122,6 +131,11 @@ class Stage:
             connect_key_hosts=(f"{self.jira_url}/keyhost",),
             connect_script_url=f"{self.jira_url}/atlassian-connect/all.js",
             jira_hosts=(self.jira_url,),
+            linear_api_url=f"{self.linear_url}/graphql",
+            linear_oauth_url=f"{self.linear_url}/oauth",
+            linear_client_id=self.app.client_id,
+            linear_client_secret=self.app.client_secret,
+            linear_webhook_secrets=(self.app.webhook_secret,),
         )
 
     def _environment(self) -> dict[str, str]:
@@ -132,6 +146,11 @@ class Stage:
             "LADDER_CONNECT_KEY_HOSTS": ",".join(ours.connect_key_hosts),
             "LADDER_CONNECT_SCRIPT_URL": ours.connect_script_url,
             "LADDER_JIRA_HOSTS": ",".join(ours.jira_hosts),
+            "LADDER_LINEAR_API_URL": ours.linear_api_url,
+            "LADDER_LINEAR_OAUTH_URL": ours.linear_oauth_url,
+            "LADDER_LINEAR_CLIENT_ID": ours.linear_client_id,
+            "LADDER_LINEAR_CLIENT_SECRET": ours.linear_client_secret,
+            "LADDER_LINEAR_WEBHOOK_SECRETS": ",".join(ours.linear_webhook_secrets),
         }
 
     def _start_ladder(self) -> None:
@@ -173,6 +192,8 @@ class Stage:
             errands = (
                 select(func.count())
                 .select_from(OutboxEntry)
+                .join(Connection, Connection.id == OutboxEntry.connection_id)
                 .where(OutboxEntry.state == "waiting", OutboxEntry.kind.not_in(LABEL_ERRANDS))
+                .where(Connection.state == "active")
             )
             return (session.scalar(entries) or 0) + (session.scalar(errands) or 0)

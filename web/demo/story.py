@@ -14,9 +14,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from web.demo.api import Api
+from web.demo.linear_acts import LinearActs
+from web.demo.linear_script import LINEAR_SCENES
 from web.demo.script import AFTER_REOPEN, OBJECTIVE, SCENES, START, Name, Numbers, Row, Scene
 from web.demo.stage import Stage, StageFailed
 from web.sandbox import Issue, JiraSite
+from web.sandbox.linear import LinearWorkspace
 
 # How long a number may take to arrive; it usually takes a few hundredths of a second.
 PATIENCE_SECONDS = 10.0
@@ -27,11 +30,16 @@ def empty_site(port: int) -> JiraSite:
     return JiraSite(name="Acme", base_url=f"http://127.0.0.1:{port}", seed=False)
 
 
-class Story:
-    """One performance on a stage with an empty site."""
+def empty_workspace(port: int) -> LinearWorkspace:
+    """Return a stand-in workspace with people and teams, and no issues."""
+    return LinearWorkspace(name="Acme", base_url=f"http://127.0.0.1:{port}", seed=False)
+
+
+class Story(LinearActs):
+    """One performance on a stage with an empty site and an empty workspace."""
 
     def __init__(self, stage: Stage, out: Console) -> None:
-        self.stage = stage
+        super().__init__(stage)
         self.site = stage.site
         self.out = out
         self.issues: dict[str, Issue] = {}
@@ -53,7 +61,8 @@ class Story:
     def play(self) -> bool:
         """Play every scene; return whether all numbers and rows were as specified."""
         begun = time.monotonic()
-        for count, scene in enumerate(SCENES, 1):
+        scenes = (*SCENES, *LINEAR_SCENES)
+        for count, scene in enumerate(scenes, 1):
             self.out.print(f"\n[bold]{count}. {escape(scene.title)}[/]")
             getattr(self, scene.play)()
             self.stage.settle()
@@ -73,7 +82,7 @@ class Story:
             return False
         rows = sum(len(rows) for rows in self.rows.values())
         self.out.print(
-            f"\n[bold green]All as specified[/]: {len(SCENES)} scenes, {len(self.key_results)} key results, "
+            f"\n[bold green]All as specified[/]: {len(scenes)} scenes, {len(self.key_results)} key results, "
             f"{rows} ledger rows, {seconds:.0f} s."
         )
         return True
@@ -250,9 +259,7 @@ class Story:
     # ------------------------------------------------------------------ what must have come of it
 
     def _compare(self, scene: Scene) -> None:
-        if not self.key_results:
-            return
-        for name in START:
+        for name in self.key_results:
             before, told = self.expected[name], self.rows[name]
             wanted = scene.numbers.get(name, before)
             rows = [*told, *scene.rows.get(name, ())]
@@ -282,6 +289,7 @@ class Story:
 
     def _ledger(self, name: Name) -> list[Row]:
         names = {issue.id: nickname for nickname, issue in self.issues.items()}
+        names |= {issue.id: nickname for nickname, issue in self.linear_issues.items()}
         rows = [
             Row(
                 row["number"],
@@ -310,7 +318,7 @@ class Story:
 
     def _check_deltas(self) -> None:
         """Hold that each row takes up where the one before it ended, so that deltas sum to current minus start."""
-        for name in START:
+        for name in self.key_results:
             for number in ("work", "outcome"):
                 rows = [row for row in self._ledger(name) if row.number == number]
                 for earlier, later in pairwise(rows):
@@ -349,7 +357,8 @@ class Story:
         self.issues[name] = self.site.create_issue(summary, kind, parent=above, points=points)
 
     def _link(self, key_result: Name, issue: str, **more: Any) -> None:
-        self.api.post(self._path(key_result, "links"), {"key": self.issues[issue].key, **more})
+        connection = {"connection_id": self.connection("jira").id, "key": self.issues[issue].key}
+        self.api.post(self._path(key_result, "links"), {**connection, **more})
 
     def _link_id(self, key_result: Name, issue: str) -> str:
         links = self.api.all(self._path(key_result, "links"))

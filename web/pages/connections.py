@@ -14,8 +14,10 @@ from connector import outbox
 from connector.errors import NotFound
 from connector.models import Connection, InboxEntry, OutboxEntry
 from connector.page_revision import connections_revision
+from connector.reconcile import SILENT_SINCE
 from connector.sync_health import ConnectionHealth, health_of
 from web.pages.guard import core, needs, person, visit, workspace
+from web.pages.linear import linear
 from web.pages.site import blueprint, go, not_modified, page, unchanged
 
 # Reconciling runs every 15 minutes; with this much silence something keeps it from running.
@@ -40,6 +42,7 @@ class Shown:
     health: ConnectionHealth
     light: Light
     waiting_since: datetime | None
+    has_options: bool
 
 
 @blueprint.get("/connections")
@@ -59,6 +62,7 @@ def connections() -> Response:
         revision=revision,
         shown=shown,
         base_url=core().settings.base_url,
+        linear_is_set_up=linear(core()) is not None,
         is_public=core().settings.base_url.startswith("https://"),
     )
 
@@ -103,6 +107,13 @@ def light_of(health: ConnectionHealth, now: datetime, waiting_since: datetime | 
         return Light("warn", "Behind", "Deliveries wait to be applied. Is a worker running?")
     if health.given_up:
         return Light("warn", "Needs a look", "Some things were given up after many tries; the reasons are below.")
+    silent = connection.settings.get(SILENT_SINCE)
+    if silent and (connection.last_event_at is None or connection.last_event_at < datetime.fromisoformat(silent)):
+        return Light(
+            "warn",
+            "Silent",
+            "Changes are found by looking, every 15 minutes, but none is delivered. Are webhooks switched off there?",
+        )
     if connection.last_reconcile_at is not None and now - connection.last_reconcile_at > RECONCILE_LATE:
         return Light(
             "warn", "Not reconciled", "What the site failed to deliver is not looked for. Is a worker running?"
@@ -120,4 +131,6 @@ def _shown(session: Session, health: ConnectionHealth, now: datetime) -> Shown:
         for table, moment in ((InboxEntry, InboxEntry.received_at), (OutboxEntry, OutboxEntry.created_at))
     ]
     waiting_since = min((one for one in oldest if one is not None), default=None)
-    return Shown(health, light_of(health, now, waiting_since), waiting_since)
+    tracker = core().trackers.get(health.connection.tracker)
+    has_options = tracker is not None and bool(tracker.site_options(health.connection))
+    return Shown(health, light_of(health, now, waiting_since), waiting_since, has_options)

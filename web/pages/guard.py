@@ -79,7 +79,9 @@ def enter() -> Response | None:
         abort(403, "forged_form")
     view = current_app.view_functions.get(request.endpoint or "")
     if g.person is None and not getattr(view, "open_page", False):
-        return redirect(url_for("pages.sign_in_help"), code=303)
+        # Where they were going, so that signing in takes them on; a form sent too late is not sent again.
+        to = request.full_path.rstrip("?") if request.method == "GET" and request.path != "/" else None
+        return redirect(url_for("pages.sign_in_help", to=to), code=303)
     return None
 
 

@@ -23,10 +23,12 @@ from connector.vault import SealBroken
 from web.pages.entry import Entry
 from web.pages.guard import core, may, needs, person, visit, workspace
 from web.pages.key_result import Forms, active_connections, show
-from web.pages.site import blueprint, go
+from web.pages.site import blueprint, go, go_to
 from web.pages.telling import telling, work_now
 
 ISSUE_KEY = re.compile(r"(?<![A-Za-z0-9])([A-Za-z][A-Za-z0-9_]{0,30}-[0-9]{1,12})(?![A-Za-z0-9])")
+# In Linear's addresses a title follows the key, and may look like one itself.
+ADDRESSED_KEY = re.compile(r"/issue/([A-Za-z][A-Za-z0-9_]{0,30}-[0-9]{1,12})(?![A-Za-z0-9])")
 # The undo button is there for ten seconds; a slow network and a slow hand get some more.
 UNDO_SECONDS = 120
 
@@ -84,7 +86,7 @@ def weigh_link(link_id: str) -> Response:
         before, key_result_id, key = link.weight, link.key_result_id, link.issue.key
     if weight is None:
         visit().say(next(iter(entry.errors.values())), "bad")
-        return go("key_result", key_result_id=key_result_id)
+        return _back(key_result_id)
     try:
         with core().database.writing() as session:
             told = telling(
@@ -99,7 +101,7 @@ def weigh_link(link_id: str) -> Response:
     else:
         undo = {"action": url_for("pages.weigh_link", link_id=link_id), "fields": {"weight": str(before)}}
         visit().say(f"{key} has another weight. {told}", undo=undo if "/" not in str(before) else None)
-    return go("key_result", key_result_id=key_result_id)
+    return _back(key_result_id)
 
 
 @blueprint.post("/links/<link_id>/unlink")
@@ -129,9 +131,9 @@ def unlink(link_id: str) -> Response:
             lambda: links.unlink(session, workspace().id, link_id, actor=person().name, now=core().clock()),
         )
     sealed = core().vault.seal(workspace().id, "undo", json.dumps(note))
-    undo = {"action": url_for("pages.relink"), "fields": {"note": sealed}}
+    undo = {"action": url_for("pages.relink"), "fields": {"note": sealed, "back": request.form.get("back", "")}}
     visit().say(f"{key} is unlinked. {told}", undo=None if was_refused else undo)
-    return go("key_result", key_result_id=key_result_id)
+    return _back(key_result_id)
 
 
 @blueprint.post("/links/undo")
@@ -173,7 +175,13 @@ def relink() -> Response:
             visit().say(f"{issue.key} is linked again. {told}")
     except LinkRefused as error:
         visit().say(str(error), "bad")
-    return go("key_result", key_result_id=note["key_result"])
+    return _back(note["key_result"])
+
+
+def _back(key_result_id: str) -> Response:
+    """Return to the page that the form was on: the issue's, if it says so, else the key result's."""
+    back = request.form.get("back", "")
+    return go_to(back) if back else go("key_result", key_result_id=key_result_id)
 
 
 def _find_link(session: Session, link_id: str) -> Link:
@@ -185,6 +193,9 @@ def _find_link(session: Session, link_id: str) -> Link:
 
 def _key_in(text: str) -> str | None:
     """Return the issue key in what was typed or pasted; in an address, the last one that it holds."""
+    named = ADDRESSED_KEY.search(unquote(text))
+    if named is not None:
+        return named[1].upper()
     keys = ISSUE_KEY.findall(unquote(text))
     return keys[-1].upper() if keys else None
 

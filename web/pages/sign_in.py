@@ -8,14 +8,23 @@ from werkzeug.wrappers import Response
 from connector import sign_in
 from connector.errors import NotAllowed, NotFound
 from web.pages.guard import core, open_page, visit
+from web.pages.linear import linear_doors
 from web.pages.site import blueprint, go, go_to, page
+from web.pages.words import own_path
 
 
 @blueprint.get("/sign-in")
 @open_page
 def sign_in_help() -> Response:
     """Say how to get a link."""
-    return page("pages/sign_in.html", base_url=core().settings.base_url)
+    with core().database.reading() as session:
+        with_linear = bool(linear_doors(session))
+    return page(
+        "pages/sign_in.html",
+        base_url=core().settings.base_url,
+        with_linear=with_linear,
+        to=own_path(request.args.get("to")),
+    )
 
 
 @blueprint.get("/sign-in/<secret>")

@@ -23,7 +23,7 @@ from web.demo import story
 from web.demo.command import choose_ports
 from web.demo.script import SCENES, Numbers
 from web.demo.stage import Stage, free_port
-from web.demo.story import Story, empty_site
+from web.demo.story import Story, empty_site, empty_workspace
 
 
 @contextmanager
@@ -41,15 +41,17 @@ def demo(*arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def ports() -> list[int]:
-    """Return two free ports."""
-    first = free_port(0)
-    return [first, free_port(0, other_than=[first])]
+    """Return three free ports."""
+    found: list[int] = []
+    for _ in range(3):
+        found.append(free_port(0, other_than=found))
+    return found
 
 
 def test_the_story_comes_out_as_specified() -> None:
-    ladder, jira = ports()
-    with demo("--script", "--port", str(ladder), "--jira-port", str(jira)) as process:
-        printed, _ = process.communicate(timeout=120)
+    ladder, jira, linear = ports()
+    with demo("--script", "--port", str(ladder), "--jira-port", str(jira), "--linear-port", str(linear)) as process:
+        printed, _ = process.communicate(timeout=300)
     assert process.returncode == 0, printed
     assert "All as specified" in printed
 
@@ -57,10 +59,11 @@ def test_the_story_comes_out_as_specified() -> None:
 def test_a_story_that_comes_out_otherwise_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = replace(SCENES[3], numbers={"sso": Numbers("1/2", "1 of 2", None)})
     monkeypatch.setattr(story, "SCENES", (*SCENES[:3], wrong))
+    monkeypatch.setattr(story, "LINEAR_SCENES", ())
     monkeypatch.setattr(story, "PATIENCE_SECONDS", 0.2)
     said = io.StringIO()
-    ladder, jira = ports()
-    with Stage(tmp_path, empty_site(jira), ladder_port=ladder) as stage:
+    ladder, jira, linear = ports()
+    with Stage(tmp_path, empty_site(jira), empty_workspace(linear), ladder_port=ladder) as stage:
         told = Story(stage, Console(file=said, width=300))
         assert not told.play()
     assert told.faults[0] == (
@@ -72,8 +75,17 @@ def test_a_story_that_comes_out_otherwise_is_told(tmp_path: Path, monkeypatch: p
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_demo_prints_addresses_that_answer_and_stops_cleanly(tmp_path: Path, number: signal.Signals) -> None:
-    ladder, jira = ports()
-    with demo("--port", str(ladder), "--jira-port", str(jira), "--folder", str(tmp_path / "kept")) as process:
+    ladder, jira, linear = ports()
+    with demo(
+        "--port",
+        str(ladder),
+        "--jira-port",
+        str(jira),
+        "--linear-port",
+        str(linear),
+        "--folder",
+        str(tmp_path / "kept"),
+    ) as process:
         printed = ""
         assert process.stdout is not None
         while "Ctrl-C" not in printed:
@@ -86,11 +98,11 @@ def test_the_demo_prints_addresses_that_answer_and_stops_cleanly(tmp_path: Path,
         folder = tmp_path / "kept"
         own = f"LADDER_BASE_URL=http://127.0.0.1:{ladder} LADDER_DATABASE_URL=sqlite:///{folder / 'ladder.db'}"
         assert f"export {own}\n" in printed
-        board = requests.get(f"http://127.0.0.1:{jira}/", timeout=10).text
-        assert "stand-in" in board.lower()
+        for port in (jira, linear):
+            assert "stand-in" in requests.get(f"http://127.0.0.1:{port}/", timeout=10).text.lower()
         process.send_signal(number)
         assert process.wait(timeout=30) == 0
-    for port in (ladder, jira):
+    for port in (ladder, jira, linear):
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", port)) != 0
     assert (tmp_path / "kept" / "ladder.db").exists()
@@ -98,8 +110,10 @@ def test_the_demo_prints_addresses_that_answer_and_stops_cleanly(tmp_path: Path,
 
 def test_the_demo_refuses_a_folder_that_holds_a_database_already(tmp_path: Path) -> None:
     (tmp_path / "ladder.db").write_bytes(b"somebody's goals")
-    ladder, jira = ports()
-    with demo("--port", str(ladder), "--jira-port", str(jira), "--folder", str(tmp_path)) as process:
+    ladder, jira, linear = ports()
+    with demo(
+        "--port", str(ladder), "--jira-port", str(jira), "--linear-port", str(linear), "--folder", str(tmp_path)
+    ) as process:
         printed, _ = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "holds a database already" in " ".join(printed.split())
@@ -111,19 +125,20 @@ def test_taken_ports_are_replaced_and_it_is_said(capsys: pytest.CaptureFixture[s
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         wanted = taken.getsockname()[1]
-        ladder, jira = choose_ports(wanted, wanted)
-    assert len({wanted, ladder, jira}) == 3
+        ladder, jira, linear = choose_ports(wanted, wanted, wanted)
+    assert len({wanted, ladder, jira, linear}) == 4
     said = capsys.readouterr().err
     assert f"Port {wanted} is taken; Ladder gets {ladder}." in said
     assert f"The stand-in Jira site gets {jira}." in said
+    assert f"The stand-in Linear workspace gets {linear}." in said
 
 
 def test_a_server_that_cannot_start_ends_the_demo_with_its_last_words(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        _, jira = ports()
-        stage = Stage(tmp_path, empty_site(jira), ladder_port=taken.getsockname()[1])
+        _, jira, linear = ports()
+        stage = Stage(tmp_path, empty_site(jira), empty_workspace(linear), ladder_port=taken.getsockname()[1])
         begun = time.monotonic()
         with pytest.raises(Exception, match="can't listen"):
             stage.__enter__()

@@ -36,6 +36,8 @@ def change(org: Organisation, **values: Any) -> None:
         ({"state": "uninstalled"}, "quiet", "Links and history are kept"),
         ({"state": "reconnect_needed"}, "bad", "Reconnect"),
         ({"last_event_at": NOW, "last_reconcile_at": NOW - timedelta(hours=2)}, "warn", "Not reconciled"),
+        ({"last_event_at": NOW - timedelta(hours=9), "settings": {"silent_since": NOW.isoformat()}}, "warn", "Silent"),
+        ({"last_event_at": NOW, "settings": {"silent_since": NOW.isoformat()}}, "good", "Receiving"),
     ],
 )
 def test_the_light_is_a_word_with_a_meaning(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -109,9 +110,16 @@ def _who_came(core: Core, oauth: LinearOAuth, returned: Returned) -> tuple[Token
     return tokens, Organization(
         id=str(organization["id"]),
         name=str(organization["name"])[:200],
-        site=f"https://linear.app/{organization['urlKey']}",
+        # Where people see it: beside where they agreed, so that a stand-in never passes for linear.app.
+        site=f"{origin_of(core.settings.linear_oauth_url)}/{organization['urlKey']}",
         viewer=viewer,
     )
+
+
+def origin_of(address: str) -> str:
+    """Return scheme, host and port of an address."""
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _no_other_token(_rejected: str) -> str:

@@ -59,7 +59,8 @@ class Issue(Base):
     progress.md section 2 or `unknown` (somebody's parent, not heard of yet). `watermark` is the tracker's own update
     time: older news is not applied. `raw_parent_id` is what the tracker says, `parent_id` what counts (none on a
     parent cycle). The counters are kept by `mapping`'s engine, never by hand. `shown_label` is what the panel's label
-    said when last written to the tracker.
+    said when last written to the tracker, `shown_goals` what the tracker's own searches know of the issue's goals.
+    `sprints` are external ids; `SprintIssue` is the index over them.
     """
 
     __tablename__ = "issue"
@@ -93,6 +94,7 @@ class Issue(Base):
     stale_since: Mapped[datetime | None]
     stale_reason: Mapped[str | None] = mapped_column(String(200))
     shown_label: Mapped[str | None] = mapped_column(String(120))
+    shown_goals: Mapped[str | None] = mapped_column(Text)
     below_countable: Mapped[int] = mapped_column(default=0)
     below_countable_standard: Mapped[int] = mapped_column(default=0)
     below_estimated: Mapped[int] = mapped_column(default=0)
@@ -108,7 +110,8 @@ class Link(Identified, Base):
     """An issue (with all that hangs below it) serves a key result.
 
     `state`: active; waiting (the tracker could not be asked yet whether `asked_by` may edit the issue; counts nothing
-    until confirmed); or refused, with `refusal` saying why. `source`: manual, rule, label. `declared_change` is for
+    until confirmed); or refused, with `refusal` saying why. `source`: manual, rule, label; `rule_id` is the rule that
+    made it and alone may take it away. `declared_change` is for
     kind `issue_delta`. The running sums over what is counted under this link (before its weight) are kept by
     `mapping`'s engine.
     """
@@ -121,6 +124,7 @@ class Link(Identified, Base):
     issue_id: Mapped[int] = mapped_column(ForeignKey("issue.id", ondelete="CASCADE"), index=True)
     weight: Mapped[Fraction] = mapped_column(Exact, default=Fraction(1))
     source: Mapped[str] = mapped_column(String(16), default="manual")
+    rule_id: Mapped[str | None] = mapped_column(ForeignKey("link_rule.id", ondelete="SET NULL"), index=True)
     state: Mapped[str] = mapped_column(String(16), default="active")
     asked_by: Mapped[str | None] = mapped_column(String(128))
     waiting_since: Mapped[datetime | None]
@@ -167,7 +171,12 @@ class BusinessAsUsual(Base):
 
 
 class Sprint(Base):
-    """A Jira sprint or Linear cycle. `state`: future, active, closed."""
+    """A Jira sprint or Linear cycle. `state`: future, active, closed; deleted for a tombstone.
+
+    `board` is the external id of the board (Jira) or team (Linear) that plans it, "" while unknown. `read_at` is when
+    the tracker last told us all its issues; `shown_link` the id of the link to our planning page that the tracker shows
+    on it, where it shows one.
+    """
 
     __tablename__ = "sprint"
     __table_args__ = (UniqueConstraint("connection_id", "external_id"),)
@@ -178,9 +187,95 @@ class Sprint(Base):
     external_id: Mapped[str] = mapped_column(String(64))
     name: Mapped[str] = mapped_column(String(200), default="")
     state: Mapped[str] = mapped_column(String(16), default="future")
+    board: Mapped[str] = mapped_column(String(64), default="")
     starts_at: Mapped[datetime | None]
     ends_at: Mapped[datetime | None]
     watermark: Mapped[datetime | None]
+    read_at: Mapped[datetime | None]
+    shown_link: Mapped[str | None] = mapped_column(String(128))
+
+
+class SprintIssue(Base):
+    """Which issues a sprint holds: an index over `Issue.sprints`, kept in the same breath."""
+
+    __tablename__ = "sprint_issue"
+    __table_args__ = (Index("ix_sprint_issue_connection_id_sprint", "connection_id", "sprint"),)
+
+    issue_id: Mapped[int] = mapped_column(ForeignKey("issue.id", ondelete="CASCADE"), primary_key=True)
+    sprint: Mapped[str] = mapped_column(String(64), primary_key=True)
+    connection_id: Mapped[str] = mapped_column(ForeignKey("connection.id", ondelete="CASCADE"))
+
+
+class Dependency(Base):
+    """One issue must be done before another can be: what the trackers call "blocks". It moves no number."""
+
+    __tablename__ = "dependency"
+
+    blocked_id: Mapped[int] = mapped_column(ForeignKey("issue.id", ondelete="CASCADE"), primary_key=True)
+    blocker_id: Mapped[int] = mapped_column(ForeignKey("issue.id", ondelete="CASCADE"), primary_key=True, index=True)
+
+
+class LinkRule(Identified, Base):
+    """Links to a key result whatever a part of a tracker's work holds, as issues come and go.
+
+    `kind`: epic, project, label or query; `text` is the epic's or project's key, the label, or the query in the
+    tracker's own language (JQL, a Linear filter as JSON). `external_id` is the identity of an epic or a project, whose
+    key may change. It links at most `at_most` issues. `state`: active, paused (by a person) or failing, with `trouble`
+    saying why; a failing rule keeps its links as they are. `ran_at` is when it was last compared with the tracker.
+    """
+
+    __tablename__ = "link_rule"
+
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspace.id", ondelete="CASCADE"), index=True)
+    key_result_id: Mapped[str] = mapped_column(ForeignKey("key_result.id", ondelete="CASCADE"), index=True)
+    connection_id: Mapped[str] = mapped_column(ForeignKey("connection.id", ondelete="CASCADE"), index=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    text: Mapped[str] = mapped_column(Text)
+    external_id: Mapped[str | None] = mapped_column(String(64))
+    weight: Mapped[Fraction] = mapped_column(Exact, default=Fraction(1))
+    at_most: Mapped[int] = mapped_column(default=1000)
+    state: Mapped[str] = mapped_column(String(16), default="active")
+    trouble: Mapped[str | None] = mapped_column(Text)
+    made_by: Mapped[str] = mapped_column(String(200), default="")
+    ran_at: Mapped[datetime | None]
+    key_result: Mapped[KeyResult] = relationship()
+    connection: Mapped[Connection] = relationship()
+
+
+class RuleMatch(Base):
+    """An issue that a rule matches, whether or not it may link it."""
+
+    __tablename__ = "rule_match"
+
+    rule_id: Mapped[str] = mapped_column(ForeignKey("link_rule.id", ondelete="CASCADE"), primary_key=True)
+    issue_id: Mapped[int] = mapped_column(ForeignKey("issue.id", ondelete="CASCADE"), primary_key=True, index=True)
+
+
+class RuleException(Base):
+    """Somebody took a rule's link away: no rule links this issue to this key result again, until a person does."""
+
+    __tablename__ = "rule_exception"
+
+    key_result_id: Mapped[str] = mapped_column(ForeignKey("key_result.id", ondelete="CASCADE"), primary_key=True)
+    issue_id: Mapped[int] = mapped_column(ForeignKey("issue.id", ondelete="CASCADE"), primary_key=True, index=True)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspace.id", ondelete="CASCADE"))
+    made_by: Mapped[str] = mapped_column(String(200), default="")
+    made_at: Mapped[datetime] = mapped_column(default=utcnow)
+
+
+class IssueDue(Base):
+    """An issue that an errand must look at, in the company of others. `kind`: goal_marks, rules.
+
+    One row per issue however often it is asked for; an errand of the same name, one per connection, takes many at once.
+    """
+
+    __tablename__ = "issue_due"
+    __table_args__ = (Index("ix_issue_due_connection_id_kind", "connection_id", "kind"),)
+
+    issue_id: Mapped[int] = mapped_column(ForeignKey("issue.id", ondelete="CASCADE"), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(24), primary_key=True)
+    connection_id: Mapped[str] = mapped_column(ForeignKey("connection.id", ondelete="CASCADE"))
+    since: Mapped[datetime] = mapped_column(default=utcnow)
 
 
 class LedgerEntry(Base):

@@ -25,7 +25,8 @@ class IssueSnapshot:
 
     `cls` is the issue class of progress.md section 2; `level` is 0 for standard issues, 1 and more above, -1 for
     sub-tasks; `estimate` in the tracker's own points; `updated_at` is the tracker's update time and decides which of
-    two snapshots is newer. `sprints` are external ids.
+    two snapshots is newer. `sprints` are external ids. `blocked_by` are the external ids of issues that must be done
+    first; None where this reading does not tell.
     """
 
     external_id: str
@@ -43,6 +44,7 @@ class IssueSnapshot:
     assignee: str | None = None
     labels: tuple[str, ...] = ()
     sprints: tuple[str, ...] = ()
+    blocked_by: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,10 @@ class IssueTouched:
 
 @dataclass(frozen=True, slots=True)
 class SprintChanged:
-    """A sprint or cycle as it now is; `state` is future, active, closed or deleted."""
+    """A sprint or cycle as it now is; `state` is future, active, closed or deleted.
+
+    `board` is the external id of the board or team that plans it, "" where this report does not say.
+    """
 
     external_id: str
     name: str
@@ -81,6 +86,7 @@ class SprintChanged:
     happened_at: datetime
     starts_at: datetime | None = None
     ends_at: datetime | None = None
+    board: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,13 +204,46 @@ class SiteOption:
 
 
 @dataclass(frozen=True, slots=True)
+class IssueQuery:
+    """Some of a tracker's issues. `kind`: epic, project, label or query; `text` as people write it.
+
+    `external_id` is the identity of an epic or project where it is known, since keys change.
+    """
+
+    kind: str
+    text: str
+    external_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GoalMark:
+    """What a tracker's own searches and filters should know of an issue.
+
+    `goal_work`: aligned, business as usual, or unaligned. Titles are those of what the issue ladders into, in
+    alphabetical order; both are empty unless it is aligned.
+    """
+
+    goal_work: str
+    objectives: tuple[str, ...] = ()
+    key_results: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a tracker can do beyond the minimum; the core never asks it for what it can't."""
+    """What a tracker can do beyond the minimum; the core never asks it for what it can't.
+
+    `sprints`: its sprints can be listed, read and changed. `rules`: the kinds of IssueQuery that it can find.
+    `goal_marks`: its searches can know goals. `sprint_links`: a sprint there can carry a link to our planning page.
+    """
 
     queries: bool = False
     panel_label: bool = False
     cards: bool = False
     goal_labels: bool = False
+    sprints: bool = False
+    rules: frozenset[str] = frozenset()
+    goal_marks: bool = False
+    sprint_links: bool = False
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -244,6 +283,50 @@ class Tracker(Protocol):
 
     def may(self, connection: Connection, account_id: str, external_id: str, action: Action) -> bool:
         """Tell whether this account may view or edit the issue, by the tracker's own rights."""
+        ...
+
+    def permitted(
+        self, connection: Connection, account_id: str, external_ids: Sequence[str], action: Action
+    ) -> frozenset[str]:
+        """Return those of many issues that this account may view or edit; `may` for a whole sprint at once."""
+        ...
+
+    def sprints(self, connection: Connection, board: str | None) -> Sequence[SprintChanged]:
+        """Read the active and future sprints of a board (of every board that can be seen, with None)."""
+        ...
+
+    def sprint_issues(self, connection: Connection, sprint: str) -> Iterator[SnapshotPage]:
+        """Read every issue of a sprint, page by page, with `blocked_by`; complete when the iterator ends normally."""
+        ...
+
+    def move_to_sprint(self, connection: Connection, external_ids: Sequence[str], sprint: str | None) -> None:
+        """Put issues into a sprint, or out of any open one with None; somebody who may do so has asked for it."""
+        ...
+
+    def show_sprint_link(self, connection: Connection, sprint: str, url: str, title: str, known_id: str | None) -> str:
+        """Put a link to our page on a sprint, or bring the one called `known_id` up to date; return its id."""
+        ...
+
+    def resolve(self, connection: Connection, query: IssueQuery) -> IssueQuery:
+        """Return a query with its text made clean and its identity filled in.
+
+        Raises TrackerRefused, in words for the person who wrote it, for one that can't be asked.
+        """
+        ...
+
+    def find(self, connection: Connection, query: IssueQuery) -> Iterator[SnapshotPage]:
+        """Read every issue that a query matches, page by page; complete when the iterator ends normally.
+
+        An epic matches itself alone: what hangs below it follows by itself.
+        """
+        ...
+
+    def matching(self, connection: Connection, query: IssueQuery, external_ids: Sequence[str]) -> frozenset[str]:
+        """Return those of up to 100 issues that a query matches now."""
+        ...
+
+    def show_goals(self, connection: Connection, marks: Mapping[str, GoalMark]) -> None:
+        """Let the tracker's searches know what up to 100 issues (external id -> mark) ladder into; idempotent."""
         ...
 
     def profile(self, connection: Connection, account_id: str) -> Profile:
@@ -303,7 +386,43 @@ class WithoutCards:
         raise TrackerRefused("This tracker offers no labels for key results")
 
 
-class BasicTracker(WithoutCards):
+class WithoutPlanning:
+    """For trackers whose sprints, queries and searches the core leaves alone."""
+
+    def sprints(self, connection: Connection, board: str | None) -> Sequence[SprintChanged]:
+        """Know of none."""
+        return []
+
+    def sprint_issues(self, connection: Connection, sprint: str) -> Iterator[SnapshotPage]:
+        """Refuse: raises TrackerRefused."""
+        raise TrackerRefused("This tracker has no sprints")
+
+    def move_to_sprint(self, connection: Connection, external_ids: Sequence[str], sprint: str | None) -> None:
+        """Refuse: raises TrackerRefused."""
+        raise TrackerRefused("This tracker has no sprints")
+
+    def show_sprint_link(self, connection: Connection, sprint: str, url: str, title: str, known_id: str | None) -> str:
+        """Refuse: raises TrackerRefused."""
+        raise TrackerRefused("This tracker shows no links on sprints")
+
+    def resolve(self, connection: Connection, query: IssueQuery) -> IssueQuery:
+        """Refuse: raises TrackerRefused."""
+        raise TrackerRefused("This tracker can't be asked by rules")
+
+    def find(self, connection: Connection, query: IssueQuery) -> Iterator[SnapshotPage]:
+        """Refuse: raises TrackerRefused."""
+        raise TrackerRefused("This tracker can't be asked by rules")
+
+    def matching(self, connection: Connection, query: IssueQuery, external_ids: Sequence[str]) -> frozenset[str]:
+        """Refuse: raises TrackerRefused."""
+        raise TrackerRefused("This tracker can't be asked by rules")
+
+    def show_goals(self, connection: Connection, marks: Mapping[str, GoalMark]) -> None:
+        """Refuse: raises TrackerRefused."""
+        raise TrackerRefused("This tracker's searches know nothing of goals")
+
+
+class BasicTracker(WithoutCards, WithoutPlanning):
     """What a tracker answers that can only tell of issues: everything beyond the minimum, politely declined."""
 
     capabilities = Capabilities()
@@ -323,6 +442,16 @@ class BasicTracker(WithoutCards):
     def search(self, connection: Connection, account_id: str, text: str, limit: int) -> Sequence[IssueSnapshot]:
         """Find nothing: issues are linked by id or key only."""
         return []
+
+    def may(self, connection: Connection, account_id: str, external_id: str, action: Action) -> bool:
+        """Must be given by the tracker."""
+        raise NotImplementedError
+
+    def permitted(
+        self, connection: Connection, account_id: str, external_ids: Sequence[str], action: Action
+    ) -> frozenset[str]:
+        """Ask for one issue after another."""
+        return frozenset(one for one in external_ids if self.may(connection, account_id, one, action))
 
     def profile(self, connection: Connection, account_id: str) -> Profile:
         """Know nobody's name."""

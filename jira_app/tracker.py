@@ -25,6 +25,7 @@ from connector.tracker import (
     SnapshotPage,
     TrackerRefused,
     WithoutCards,
+    WithoutPlanning,
 )
 from connector.vault import SealBroken
 from jira_app import jql
@@ -55,7 +56,7 @@ NO_LABEL = {"type": "lozenge", "value": {"label": "–", "type": "default"}}
 LONGEST_LABEL = 40
 
 
-class JiraTracker(WithoutCards):
+class JiraTracker(WithoutCards, WithoutPlanning):
     """Answers the core's questions about Jira sites; see connector.tracker.Tracker."""
 
     name = TRACKER_NAME
@@ -141,6 +142,17 @@ class JiraTracker(WithoutCards):
             held = frozenset(permission for permission, ids in granted.items() if external_id in ids)
             self._rights.keep(connection.id, account_id, external_id, held)
         return BROWSE in held and (action == "view" or EDIT in held)
+
+    def permitted(
+        self, connection: Connection, account_id: str, external_ids: Sequence[str], action: Action
+    ) -> frozenset[str]:
+        """Tell which of many issues the account may view or edit, by one question."""
+        asked = [one for one in external_ids if one.isdecimal()]
+        if not account_id or not asked:
+            return frozenset()
+        granted = self._client(connection, BRIEF).permissions(account_id, (BROWSE, EDIT), asked)
+        held = frozenset(granted.get(BROWSE, ()))
+        return held if action == "view" else held & frozenset(granted.get(EDIT, ()))
 
     def profile(self, connection: Connection, account_id: str) -> Profile:
         """Read a person's name as their privacy settings allow."""

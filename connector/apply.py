@@ -11,12 +11,13 @@ from typing import Literal
 from sqlalchemy.orm import Session
 
 from connector.core import Core
+from connector.dependencies import follow_dependencies
 from connector.issues import ensure_issue, find_issue
 from connector.label_links import follow_labels
 from connector.ledger import Occasion, pass_labels_on, record_work
 from connector.models import Connection, InboxEntry, Issue
 from connector.outbox import enqueue
-from connector.sprints import apply_sprint
+from connector.sprints import apply_sprint, follow_sprints
 from connector.store import SqlStore
 from connector.tracker import (
     Event,
@@ -102,6 +103,7 @@ def apply_snapshot(
         if snapshot.updated_at == issue.watermark:
             if content == issue.content_hash:
                 issue.stale_since = issue.stale_reason = None
+                follow_dependencies(session, connection, issue, snapshot.blocked_by)
                 return "repeated"
             # A tombstone's time is its deletion: whatever else was said of that moment came before it.
             if issue.cls == IssueClass.GONE:
@@ -110,7 +112,7 @@ def apply_snapshot(
                 enqueue(session, connection.id, "fetch_issue", snapshot.external_id)
                 return "asked_again"
     by_rule = rule_changed and issue.watermark == snapshot.updated_at
-    labels_before = list(issue.labels)
+    labels_before, sprints_before = list(issue.labels), list(issue.sprints)
     _describe(issue, snapshot)
     issue.watermark, issue.content_hash = snapshot.updated_at, content
     issue.stale_since = issue.stale_reason = None
@@ -123,6 +125,9 @@ def apply_snapshot(
     after = IssueRecord(IssueClass(snapshot.cls), snapshot.estimate, parent.id if parent else None, snapshot.level)
     occasion = Occasion("", actor, now if by_rule else happened_at, now, source)
     _move(session, issue, after, occasion, Cause.RULE_CHANGED if by_rule else None)
+    if issue.sprints != sprints_before:
+        follow_sprints(session, issue, sprints_before)
+    follow_dependencies(session, connection, issue, snapshot.blocked_by)
     if issue.labels != labels_before:
         follow_labels(session, connection, issue, labels_before, actor=actor, now=now)
     return "applied"

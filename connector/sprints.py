@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from collections.abc import Collection
+
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from connector.models import Connection, Sprint
+from connector.models import Connection, Issue, Sprint, SprintIssue
 from connector.tracker import SprintChanged
 
 
@@ -22,8 +24,19 @@ def apply_sprint(session: Session, connection: Connection, event: SprintChanged)
     elif sprint.watermark is not None and event.happened_at < sprint.watermark:
         return "late"
     sprint.name, sprint.state = event.name or sprint.name, event.state
+    sprint.board = event.board or sprint.board
     sprint.starts_at = event.starts_at or sprint.starts_at
     sprint.ends_at = event.ends_at or sprint.ends_at
     sprint.watermark = event.happened_at
     session.flush()
     return "applied"
+
+
+def follow_sprints(session: Session, issue: Issue, before: Collection[str]) -> None:
+    """Keep the index over an issue's sprints, after they changed from `before`."""
+    left = set(before) - set(issue.sprints)
+    if left:
+        session.execute(delete(SprintIssue).where(SprintIssue.issue_id == issue.id, SprintIssue.sprint.in_(left)))
+    for sprint in sorted(set(issue.sprints) - set(before)):
+        session.add(SprintIssue(issue_id=issue.id, sprint=sprint, connection_id=issue.connection_id))
+    session.flush()

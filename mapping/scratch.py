@@ -6,7 +6,7 @@ asking about one issue costs what its event would cost.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
@@ -63,6 +63,11 @@ class Scratch:
         }
         found |= self._units
         return [unit for unit in found.values() if unit is not None and unit.key_result == key_result]
+
+    @property
+    def changed_units(self) -> Mapping[tuple[KeyResultId, IssueId], Unit | None]:
+        """What became of each unit that the operations touched; None for one that counts no more."""
+        return self._units
 
     def options(self, key_result: KeyResultId) -> Options:
         return self._options[key_result] if key_result in self._options else self._kept.options(key_result)

@@ -50,7 +50,8 @@ class Serving:
     """How an issue comes to count for a key result.
 
     `link_id` is its own link, None where it inherits one from `through` (the key of an issue above it) or where it is
-    only tried out. `source`: manual, label, rule, tried. `waiting`: the tracker has not confirmed the link yet.
+    only tried out. `source`: manual, label, rule (in words: `rule`), tried. `waiting`: the tracker has not confirmed the
+    link yet.
     """
 
     key_result_id: str
@@ -58,6 +59,7 @@ class Serving:
     source: str
     through: str | None = None
     rule_id: str | None = None
+    rule: str = ""
     waiting: bool = False
 
 
@@ -67,7 +69,9 @@ class PlannedIssue:
 
     `side`: aligned, bau, unaligned, dropped. `included`: whether it is in the sprint, with what is tried out applied.
     `hidden`: whoever looks may not see it in its tracker, so that key, title and address are empty; it counts all the
-    same. `estimate` None where the tracker has none.
+    same. `estimate` None where the tracker has none. `part_of` is the issue of the sprint whose part it is (a sub-task
+    beside its story); `is_roof`: it is only a roof over other issues of the sprint (an epic). Neither has a size of its
+    own in the shares: work is counted once.
     """
 
     id: int
@@ -89,6 +93,8 @@ class PlannedIssue:
     serves: Sequence[Serving]
     included: bool
     hidden: bool = False
+    part_of: int | None = None
+    is_roof: bool = False
     stale_since: datetime | None = None
 
 
@@ -113,10 +119,10 @@ class Block:
 class PlannedKeyResult:
     """What the sprint does to the work progress of one key result.
 
-    `now` -> `with_scope` (links that are tried out or wait for their tracker) -> `if_done` (the sprint's open issues are
-    done); `gain` is if_done - now. `words` say the gain ("work +4.0 pp; effect on the metric not declared"). `after_next`
-    is where the next sprint would take it on top. `effort` is the size of the sprint's issues behind it, an issue on two
-    key results split evenly. `nothing_behind`: it is the team's and no issue of the sprint serves it.
+    `now` -> `with_scope` (links that are tried out or wait for their tracker) -> `if_done` (the sprint's open issues
+    are done); `gain` is if_done - now. `words` say the gain ("work +4 pp; effect on the metric not declared").
+    `after_next` is where the next sprint would take it on top. `effort` is the size of the sprint's issues behind it,
+    an issue on two key results split evenly. `nothing_behind`: it is the team's and no issue of the sprint serves it.
     """
 
     id: str
@@ -167,9 +173,10 @@ class SprintPlan:
     """The overlay. `issues` come in groups' order: by key result as in `key_results`, then unaligned, then business as
     usual, then dropped; an issue on two key results is listed once here and named by both.
 
-    `shares_before` are without what is tried out. `next_sprint` is what may be shown beside it, `alongside` are sprints of
-    other connections with the same dates, `team_id` the team that the overlay is about (guessed from what its issues
-    serve, unless somebody chose). `revision` changes whenever anything shown does.
+    `shares_before` are without what is tried out. `next_sprints` may be shown beside it (one for each sprint that has a
+    following one), `alongside` are sprints of other connections with the same dates, `team_id` the team that the
+    overlay is about (guessed from what its issues serve, unless somebody chose). `revision` changes whenever anything
+    shown does.
     """
 
     sprints: Sequence[PlannedSprint]
@@ -178,7 +185,7 @@ class SprintPlan:
     blocks: Sequence[Block]
     shares: Shares
     shares_before: Shares
-    next_sprint: PlannedSprint | None
+    next_sprints: Sequence[PlannedSprint]
     next_issues: Sequence[PlannedIssue]
     next_shares: Shares | None
     alongside: Sequence[PlannedSprint]

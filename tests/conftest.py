@@ -6,16 +6,18 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.routing import Rule
 
 from connector.core import Core, build_core
-from connector.models import Base
 from connector.settings import PREFIX, Settings, load_settings
 from tests.postgres import clock, either_settings, postgres, toy_core  # noqa: F401 - fixtures for every test
+from tests.tables import make_tables
 from web.app import create_app
 
 SKIPPED = pytest.StashKey[list[str]]()
@@ -66,6 +68,27 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _routes_are_compiled_once() -> Iterator[None]:
+    """Keep what werkzeug compiles to build a route's addresses: every app has the same hundred routes.
+
+    Most tests make an app of their own, and four fifths of that were spent on compiling these again.
+    """
+    compiled: dict[tuple[object, ...], Any] = {}
+    compile_builder = Rule._compile_builder
+
+    def compile_once(rule: Rule, append_unknown: bool = True) -> Any:
+        # The code reads its converters from the rule that it is called with; nothing else of the rule is in it.
+        key = (rule.rule, tuple(rule._trace), repr(rule.defaults), append_unknown)
+        if key not in compiled:
+            compiled[key] = compile_builder(rule, append_unknown)
+        return compiled[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rule, "_compile_builder", compile_once)
+        yield
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Settings on a fresh SQLite file, read from no .env."""
@@ -76,7 +99,7 @@ def settings(tmp_path: Path) -> Settings:
 def core(settings: Settings) -> Iterator[Core]:
     """A core with every registered tracker and empty tables."""
     core = build_core(settings)
-    Base.metadata.create_all(core.database.engine)
+    make_tables(core.database)
     yield core
     core.close()
 

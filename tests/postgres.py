@@ -21,6 +21,7 @@ from connector.core import Core, build_core
 from connector.database import Database
 from connector.models import Base, Connection, Workspace
 from connector.settings import Settings, load_settings
+from tests.tables import make_tables
 from tests.toy_tracker import ToyTracker
 
 TEMPLATE = "ladder_tables"
@@ -120,7 +121,7 @@ def toy_core(either_settings: Settings, clock: MovableClock) -> Iterator[Core]:
 
 def furnish(core: Core, connections: tuple[str, ...] = ("c", "d")) -> None:
     """Make the tables, a workspace and toy connections."""
-    Base.metadata.create_all(core.database.engine)
+    make_tables(core.database)
     with core.database.writing() as session:
         session.add(Workspace(id="w", name="Acme"))
         session.flush()

@@ -16,7 +16,6 @@ from connector.core import Core, build_core
 from connector.issues import ensure_issue
 from connector.links import link_issue
 from connector.models import (
-    Base,
     Connection,
     Cycle,
     InboxEntry,
@@ -31,6 +30,7 @@ from connector.recompute import recompute
 from connector.scorecard import Scorecard, scorecards
 from connector.settings import Settings
 from connector.tracker import Capabilities, GoalCard, PanelLabel, SiteOption
+from tests.tables import make_tables
 from tests.toy_tracker import ToyTracker
 
 NOW = datetime(2026, 8, 3, 9, tzinfo=UTC)
@@ -133,7 +133,7 @@ def org(settings: Settings) -> Iterator[Organisation]:
         return moment[0]
 
     core = build_core(settings, trackers={"toy": AbleToy}, clock=clock)
-    Base.metadata.create_all(core.database.engine)
+    make_tables(core.database)
     with core.database.writing() as session:
         session.add(Workspace(id="w", name="Acme", timezone="Europe/Berlin"))
         session.flush()

@@ -17,7 +17,7 @@ from werkzeug.serving import make_server
 
 import linear_app
 from connector.core import Core, build_core
-from connector.models import Base, Connection, InboxEntry, Workspace
+from connector.models import Connection, InboxEntry, Workspace
 from connector.settings import load_settings
 from connector.tracker import (
     BadDelivery,
@@ -38,6 +38,7 @@ from linear_app.install import install_finished
 from linear_app.round_trip import begin, come_back
 from mapping.issue_class import IssueClass
 from tests.postgres import furnish, rows
+from tests.tables import make_tables
 from tests.toy_tracker import ToyTracker
 from web.app import create_app
 from web.sandbox import JiraSite, SiteServer
@@ -132,7 +133,7 @@ class JiraBench:
             jira_hosts=self.site.base_url,
         )
         self._core = build_core(settings)
-        Base.metadata.create_all(self._core.database.engine)
+        make_tables(self._core.database)
         self._app = create_app(self._core)
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         self._stack.callback(self._core.close)
@@ -195,7 +196,7 @@ class LinearBench:
             linear_oauth_url=stand_in.oauth_url,
         )
         self._core = build_core(settings, trackers={"linear": linear_app.TRACKER})
-        Base.metadata.create_all(self._core.database.engine)
+        make_tables(self._core.database)
         self._app = create_app(self._core)
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         self._stack.callback(self._core.close)

@@ -15,7 +15,7 @@ from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from connector.core import Core, build_core
-from connector.models import Base, Connection
+from connector.models import Connection
 from connector.settings import load_settings
 from connector.tracker import (
     Event,
@@ -30,6 +30,7 @@ from jira_app import TRACKER
 from jira_app.descriptor import PANEL_MODULE
 from jira_app.tracker import JiraTracker
 from tests.jira_app.conftest import Stored
+from tests.tables import make_tables
 from web.app import create_app
 from web.sandbox import JiraSite, SiteServer
 from web.sandbox.modules import issue_panels
@@ -92,7 +93,7 @@ def core(site: JiraSite, doorway: Doorway, tmp_path: Path) -> Iterator[Core]:
         jira_hosts=site.base_url,
     )
     core = build_core(settings, trackers={"jira": TRACKER})
-    Base.metadata.create_all(core.database.engine)
+    make_tables(core.database)
     yield core
     core.close()
 

@@ -14,12 +14,13 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from connector.core import Core, build_core
-from connector.models import Base, Connection, InboxEntry, OutboxEntry, Workspace, utcnow
+from connector.models import Connection, InboxEntry, OutboxEntry, Workspace, utcnow
 from connector.settings import Settings, load_settings
 from linear_app import TRACKER
 from linear_app.oauth import Tokens
 from linear_app.tracker import LinearTracker
 from tests.linear_app.acme import APP_USER, LADDER, ORGANIZATION, SECRETS, Linear
+from tests.tables import make_tables
 
 SETTINGS = {
     "app_user_id": APP_USER,
@@ -64,7 +65,7 @@ def settings(tmp_path: Path) -> Settings:
 def core(settings: Settings, now: Now) -> Iterator[Core]:
     """A core that knows Linear, with empty tables but for a workspace `w`."""
     core = build_core(settings, trackers={"linear": TRACKER}, clock=now)
-    Base.metadata.create_all(core.database.engine)
+    make_tables(core.database)
     with core.database.writing() as session:
         session.add(Workspace(id="w", name="Acme"))
     yield core

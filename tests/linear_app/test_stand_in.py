@@ -16,7 +16,6 @@ from werkzeug.serving import make_server
 
 from connector.core import Core, build_core
 from connector.models import (
-    Base,
     Connection,
     Cycle,
     Issue,
@@ -36,6 +35,7 @@ from connector.worker import Worker
 from linear_app import TRACKER, install
 from linear_app.round_trip import begin, come_back
 from linear_app.tracker import LinearTracker
+from tests.tables import make_tables
 from web.sandbox.linear.server import WorkspaceServer
 from web.sandbox.linear.workspace import LinearWorkspace
 
@@ -128,7 +128,7 @@ def town(tmp_path: Path) -> Iterator[Town]:
         linear_oauth_url=with_stand_in.oauth_url,
     )
     core = build_core(settings, trackers={"linear": TRACKER})
-    Base.metadata.create_all(core.database.engine)
+    make_tables(core.database)
     _furnish(core)
     tracker = core.trackers["linear"]
     assert isinstance(tracker, LinearTracker)

@@ -24,11 +24,12 @@ from connector import goals
 from connector.core import Core, build_core
 from connector.issues import ensure_issue
 from connector.links import link_issue
-from connector.models import Base, Connection, InboxEntry, KeyResult, Link, OutboxEntry, Workspace
+from connector.models import Connection, InboxEntry, KeyResult, Link, OutboxEntry, Workspace
 from connector.scorecard import Scorecard, scorecards, today
 from connector.settings import load_settings
 from connector.worker import Worker
 from jira_app import TRACKER
+from tests.tables import make_tables
 from web.app import create_app
 from web.sandbox import Issue, JiraSite, Person, SiteServer
 from web.sandbox.linear import WorkspaceServer
@@ -213,7 +214,7 @@ def panel_stage(
         **for_linear,
     )
     core = build_core(settings, trackers=trackers)
-    Base.metadata.create_all(core.database.engine)
+    make_tables(core.database)
     server.app = create_app(core)
     thread = threading.Thread(target=server.serve_forever, name="ladder", daemon=True)
     worker = Worker(core)

@@ -15,8 +15,9 @@ from werkzeug.test import TestResponse
 
 from connector import tokens
 from connector.core import Core, Services, build_core
-from connector.models import Base, Connection, Workspace
+from connector.models import Connection, Workspace
 from connector.settings import Settings
+from tests.tables import make_tables
 from tests.toy_tracker import ToyTracker
 from web.app import create_app
 
@@ -128,7 +129,7 @@ def core(settings: Settings, toy: ToyTracker, clock: Clock) -> Iterator[Core]:
         return toy
 
     core = build_core(settings, trackers={"toy": factory}, clock=clock)
-    Base.metadata.create_all(core.database.engine)
+    make_tables(core.database)
     yield core
     core.close()
 

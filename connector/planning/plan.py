@@ -50,8 +50,8 @@ class Serving:
     """How an issue comes to count for a key result.
 
     `link_id` is its own link, None where it inherits one from `through` (the key of an issue above it) or where it is
-    only tried out. `source`: manual, label, rule (in words: `rule`), tried. `waiting`: the tracker has not confirmed the
-    link yet.
+    only tried out. `source`: manual, label, rule (in words: `rule`), tried. `waiting`: the tracker has not confirmed
+    the link yet.
     """
 
     key_result_id: str

@@ -1,0 +1,95 @@
+"""A mark of everything that an overlay shows, so that a page can ask whether anything changed without drawing it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import and_, func, or_, select, union_all
+from sqlalchemy.orm import Session, aliased
+
+from connector.models import (
+    BusinessAsUsual,
+    Connection,
+    Cycle,
+    Dependency,
+    Issue,
+    KeyResult,
+    Link,
+    Objective,
+    SprintIssue,
+    Team,
+    WorkProgress,
+    Workspace,
+)
+from connector.planning import held_work
+from connector.planning.sprint_choice import BOARD_TEAMS, alongside, following
+from connector.scorecard import today
+
+
+def plan_revision(
+    session: Session,
+    workspace_id: str,
+    sprint_ids: Sequence[int],
+    now: datetime,
+    *,
+    team_id: str | None = None,
+    beside_next: bool = False,
+) -> str:
+    """Return the present revision of an overlay; equal to what `read_plan` would carry. Raises NotFound."""
+    sprints = held_work.planned_sprints(session, workspace_id, sprint_ids)
+    open_ones = held_work.open_sprints(session, workspace_id)
+    nexts = following(sprints, open_ones)
+    parts: list[object] = [
+        today(session.get_one(Workspace, workspace_id), now),
+        team_id,
+        beside_next,
+        [(one.id, one.name, one.state, one.starts_at, one.ends_at, one.read_at is None, one.offline_since)
+         for one in [*sprints, *nexts, *alongside(sprints, open_ones)]],
+        (session.get_one(Connection, sprints[0].connection_id).settings.get(BOARD_TEAMS) or {}).get(sprints[0].board),
+    ]  # fmt: skip
+    inside = or_(
+        *(
+            and_(SprintIssue.connection_id == one.connection_id, SprintIssue.sprint == one.external_id)
+            for one in [*sprints, *(nexts if beside_next else ())]
+        )
+    )
+    rows = session.execute(
+        select(Issue.id, Issue.parent_id, Issue.cls, Issue.watermark, Issue.stale_since, BusinessAsUsual.category)
+        .join(SprintIssue, SprintIssue.issue_id == Issue.id)
+        .outerjoin(BusinessAsUsual, BusinessAsUsual.issue_id == Issue.id)
+        .where(inside)
+        .order_by(Issue.id, SprintIssue.sprint)
+    ).all()
+    parts += [tuple(row) for row in rows]
+    if rows:
+        ids = sorted({row.id for row in rows})
+        start = select(Issue.id, Issue.parent_id).where(Issue.id.in_(ids)).cte("upwards", recursive=True)
+        above = aliased(Issue)
+        chain = start.union(select(above.id, above.parent_id).join(start, above.id == start.c.parent_id))
+        links = (
+            select(Link.id, Link.version, Link.state, Link.rule_id)
+            .where(Link.issue_id.in_(select(chain.c.id)))
+            .order_by(Link.id)
+        )
+        parts += [tuple(row) for row in session.execute(links)]
+        blockers = aliased(Issue)
+        blocks = (
+            select(Dependency.blocked_id, Dependency.blocker_id, blockers.cls)
+            .join(blockers, blockers.id == Dependency.blocker_id)
+            .where(Dependency.blocked_id.in_(ids))
+            .order_by(Dependency.blocked_id, Dependency.blocker_id)
+        )
+        parts += [tuple(row) for row in session.execute(blocks)]
+    marks = union_all(
+        *(
+            select(func.count(), func.coalesce(func.sum(table.version), 0)).where(table.workspace_id == workspace_id)
+            for table in (Objective, KeyResult, Team, Cycle)
+        ),
+        select(func.count(), func.coalesce(func.sum(WorkProgress.revision), 0)).where(
+            WorkProgress.workspace_id == workspace_id
+        ),
+    )
+    parts += [tuple(row) for row in session.execute(marks)]
+    return hashlib.blake2b(repr(parts).encode(), digest_size=12).hexdigest()

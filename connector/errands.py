@@ -16,6 +16,7 @@ from connector.measuring import measure_key_result
 from connector.models import Connection, CountedUnit, Issue, Link, OutboxEntry
 from connector.outbox import enqueue
 from connector.panel_label import kept, label_of_issue, label_of_key_result
+from connector.planning.sprints import refresh_sprint
 from connector.site_settings import reread_issues
 from connector.tracker import IssueUnreadable
 
@@ -138,12 +139,18 @@ def sync_goal_labels(core: Core, connection: Connection, entry: OutboxEntry) -> 
     sync_labels(core, connection)
 
 
+def read_sprint(core: Core, connection: Connection, entry: OutboxEntry) -> None:
+    """Read every issue of a sprint."""
+    refresh_sprint(core, connection, entry.subject)
+
+
 HANDLERS: Mapping[str, Errand] = {
     "confirm_link": confirm_link,
     "discover": discover,
     "fetch_issue": fetch_issue,
     "fetch_subtree": fetch_subtree,
     "measure": measure,
+    "read_sprint": read_sprint,
     "refresh_labels": refresh_labels,
     "reread": reread,
     "show_label": show_label,

@@ -8,7 +8,7 @@ from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, insert, select
 from sqlalchemy.orm import Session, joinedload
 
 from connector.cards import look_at_cards_again
@@ -41,33 +41,40 @@ class Occasion:
 
 def record_work(session: Session, changes: Sequence[Change], occasion: Occasion, issue: Issue | None) -> None:
     """Write what one cause did to each key result's work progress, and to an outcome that follows from work."""
-    for change in changes:
-        key_result = session.get_one(KeyResult, change.key_result)
-        if deserves_an_entry(Cause(occasion.cause), change):
-            entry = Movement(Cause(occasion.cause), change).entry(occasion.happened_at, occasion.learned_at)
-            session.add(
-                _row(
-                    key_result,
-                    occasion,
-                    issue,
-                    number="work",
-                    before=entry.before,
-                    after=entry.after,
-                    delta=entry.delta,
-                    numerator_before=entry.num_before,
-                    denominator_before=entry.den_before,
-                    numerator_after=entry.num_after,
-                    denominator_after=entry.den_after,
-                )
-            )
-        follows = outcome_from_work(session, key_result, change.after)
+    record_work_of_many(session, [(changes, issue)], occasion)
+
+
+def record_work_of_many(
+    session: Session, moved: Sequence[tuple[Sequence[Change], Issue | None]], occasion: Occasion
+) -> None:
+    """The same for many issues under one cause, in the order in which they moved: a row for each and key result.
+
+    An outcome that follows from work gets one row for all of them together, which names the issue if there is just one.
+    """
+    ids = {str(change.key_result) for changes, _ in moved for change in changes}
+    key_results = (
+        {row.id: row for row in session.scalars(select(KeyResult).where(KeyResult.id.in_(ids)))} if ids else {}
+    )
+    last: dict[str, tuple[Change, Issue | None]] = {}
+    rows: list[dict[str, Any]] = []
+    for changes, issue in moved:
+        for change in changes:
+            key_result = key_results[str(change.key_result)]
+            last[key_result.id] = (change, None if key_result.id in last else issue)
+            if deserves_an_entry(Cause(occasion.cause), change):
+                rows.append(_work_row(key_result, change, occasion, issue))
+    if rows:
+        # Nobody asks for their numbers, so they go in at once; SQLite would number objects one by one.
+        session.execute(insert(LedgerEntry), rows)
+    for key_result_id, (change, issue) in last.items():
+        follows = outcome_from_work(session, key_results[key_result_id], change.after)
         if follows is not None:
-            _record_outcome_if_moved(session, key_result, follows, occasion, issue)
+            _record_outcome_if_moved(session, key_results[key_result_id], follows, occasion, issue)
     session.flush()
     if occasion.cause == Cause.SCOPE_REMOVED:
         # Their words may be as before, but some issues no longer serve the key result at all.
-        look_at_cards_again(session, [str(change.key_result) for change in changes])
-    pass_labels_on(session, changes)
+        look_at_cards_again(session, sorted(last))
+    pass_labels_on(session, [change for change, _ in last.values()])
 
 
 def record_outcome(
@@ -88,7 +95,7 @@ def record_outcome(
     nothing: it says that somebody looked.
     """
     occasion = Occasion(cause, actor, happened_at, now, detail=detail or {})
-    session.add(_outcome_row(key_result, before, after, occasion, None))
+    session.add(LedgerEntry(**_outcome_row(key_result, before, after, occasion, None)))
     show_anew(session, key_result, now)
 
 
@@ -210,12 +217,12 @@ def _record_outcome_if_moved(
     value = last.detail.get("value_to") if last is not None else None
     before = Outcome(last.after if last else None, value=Fraction(value) if value is not None else None)
     if (before.progress, before.value) != (after.progress, after.value):
-        session.add(_outcome_row(key_result, before, after, occasion, issue))
+        session.add(LedgerEntry(**_outcome_row(key_result, before, after, occasion, issue)))
 
 
 def _outcome_row(
     key_result: KeyResult, before: Outcome, after: Outcome, occasion: Occasion, issue: Issue | None
-) -> LedgerEntry:
+) -> dict[str, Any]:
     values = {"value_from": _text(before.value), "value_to": _text(after.value)}
     shift = Shift(occasion.happened_at, Cause(occasion.cause), before.progress, after.progress)
     entry = shift.entry(key_result.id, occasion.learned_at)
@@ -234,20 +241,37 @@ def _outcome_row(
     )
 
 
-def _row(key_result: KeyResult, occasion: Occasion, issue: Issue | None, **numbers: Any) -> LedgerEntry:
-    return LedgerEntry(
-        workspace_id=key_result.workspace_id,
-        key_result_id=key_result.id,
-        issue_id=issue.id if issue is not None else None,
-        cause=occasion.cause,
-        actor=occasion.actor,
-        happened_at=occasion.happened_at,
-        learned_at=occasion.learned_at,
-        source_event=occasion.source,
-        detail=dict(occasion.detail),
-        formula_version=FORMULA_VERSION,
-        **numbers,
+def _work_row(key_result: KeyResult, change: Change, occasion: Occasion, issue: Issue | None) -> dict[str, Any]:
+    entry = Movement(Cause(occasion.cause), change).entry(occasion.happened_at, occasion.learned_at)
+    return _row(
+        key_result,
+        occasion,
+        issue,
+        number="work",
+        before=entry.before,
+        after=entry.after,
+        delta=entry.delta,
+        numerator_before=entry.num_before,
+        denominator_before=entry.den_before,
+        numerator_after=entry.num_after,
+        denominator_after=entry.den_after,
     )
+
+
+def _row(key_result: KeyResult, occasion: Occasion, issue: Issue | None, **numbers: Any) -> dict[str, Any]:
+    return {
+        "workspace_id": key_result.workspace_id,
+        "key_result_id": key_result.id,
+        "issue_id": issue.id if issue is not None else None,
+        "cause": occasion.cause,
+        "actor": occasion.actor,
+        "happened_at": occasion.happened_at,
+        "learned_at": occasion.learned_at,
+        "source_event": occasion.source,
+        "detail": dict(occasion.detail),
+        "formula_version": FORMULA_VERSION,
+        **numbers,
+    }
 
 
 def pass_labels_on(session: Session, changes: Sequence[Change]) -> None:

@@ -6,33 +6,27 @@ from collections.abc import Sequence
 from datetime import datetime
 from fractions import Fraction
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session, contains_eager
 
-from connector.cards import look_at_cards_again
-from connector.ledger import Occasion, record_work
-from connector.models import BusinessAsUsual, Cycle, Issue, KeyResult, Link, Objective
-from connector.outbox import enqueue
-from connector.store import SqlStore
+from connector.bulk_links import BUSINESS_AS_USUAL as BUSINESS_AS_USUAL
+from connector.bulk_links import (
+    BY_RULE,
+    ask_rules_again,
+    declare_many,
+    forgive_exceptions,
+    let_count,
+    link_many,
+    name_of,
+    reweigh_many,
+    unlink_many,
+    withdraw_declarations,
+)
+from connector.link_terms import LinkRefused as LinkRefused
+from connector.link_terms import check_weight as check_weight
+from connector.link_terms import open_key_result as open_key_result
+from connector.models import Cycle, Issue, KeyResult, Link, Objective
 from connector.turns import take_turn
-from mapping import running
-from mapping.store import Link as LinkRecord
-
-BUSINESS_AS_USUAL = ("support", "maintenance", "security", "other")
-
-# A weight says how much a link counts beside the others; more than this is a typing mistake, and would make the exact
-# sums needlessly long.
-HEAVIEST = Fraction(1_000)
-# Weights and declared changes are typed by people: a few decimals, not an arbitrary fraction.
-FINEST_DENOMINATOR = 10_000
-
-
-class LinkRefused(Exception):
-    """The link cannot be made or changed; `reason` is the code, the message says what to do."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 def link_issue(
@@ -54,71 +48,37 @@ def link_issue(
     With `waiting` the link is kept but counts nothing until `activate_link`. Raises LinkRefused: unknown_key_result,
     key_result_closed, issue_gone, already_linked, bad_weight.
     """
-    take_turn(session, workspace_id)
-    key_result = open_key_result(session, workspace_id, key_result_id)
-    check_weight(weight)
-    if issue.cls == "gone":
-        raise LinkRefused("issue_gone", f"{issue.key or issue.external_id} was deleted, so it can't be linked.")
-    there = session.scalars(
-        select(Link).where(Link.key_result_id == key_result.id, Link.issue_id == issue.id)
-    ).one_or_none()
-    if there is not None and there.state == "refused":
-        session.delete(there)
-        session.flush()
-    elif there is not None:
-        raise LinkRefused(
-            "already_linked", f"{issue.key or issue.external_id} is linked to “{key_result.title}” already."
+    if waiting:
+        return _keep_waiting(
+            session, workspace_id, key_result_id, issue, now, weight, source, declared_change, asked_by
         )
-    link = Link(
-        workspace_id=workspace_id,
-        key_result_id=key_result.id,
-        issue_id=issue.id,
-        weight=weight,
+    outcome = link_many(
+        session,
+        workspace_id,
+        [(issue.id, key_result_id)],
+        actor=actor,
+        now=now,
         source=source,
-        state="waiting",
-        asked_by=asked_by,
+        weight=weight,
         declared_change=declared_change,
-        waiting_since=now if waiting else None,
     )
-    session.add(link)
-    session.flush()
-    # Linking it is a stronger word than an earlier "not goal work".
-    declared = session.get(BusinessAsUsual, issue.id)
-    if declared is not None:
-        session.delete(declared)
-    if not waiting:
-        activate_link(session, link, actor=actor, now=now)
+    for refusal in outcome.refused:
+        raise LinkRefused(refusal.reason, refusal.message)
+    link = session.get_one(Link, outcome.linked[0])
+    link.asked_by = asked_by
     return link
 
 
 def activate_link(session: Session, link: Link, *, actor: str, now: datetime) -> None:
     """Let a link count from now on; one ledger row, cause scope_added."""
-    take_turn(session, link.workspace_id)
-    issue = session.get_one(Issue, link.issue_id)
-    store = SqlStore(session, link.workspace_id, now)
-    link.waiting_since = None
-    changes = running.add_link(store, LinkRecord(link.key_result_id, link.issue_id, link.weight))
-    store.flush()
-    record_work(session, changes, Occasion("scope_added", actor, now, now), issue)
-    if issue.cls != "unknown":
-        enqueue(session, issue.connection_id, "show_label", issue.external_id)
+    let_count(session, link.workspace_id, [link], actor=actor, now=now)
+    ask_rules_again(session, [link.issue_id], now)
 
 
 def unlink(session: Session, workspace_id: str, link_id: str, *, actor: str, now: datetime) -> None:
     """Take a link away; one ledger row, cause scope_removed. Raises LinkRefused: unknown_link."""
-    take_turn(session, workspace_id)
-    link = find_link(session, workspace_id, link_id)
-    issue = session.get_one(Issue, link.issue_id)
-    if link.state != "active":
-        session.delete(link)
-    else:
-        look_at_cards_again(session, [link.key_result_id])
-        store = SqlStore(session, workspace_id, now)
-        changes = running.remove_link(store, link.key_result_id, link.issue_id)
-        store.flush()
-        record_work(session, changes, Occasion("scope_removed", actor, now, now), issue)
-    if issue.cls not in ("gone", "unknown"):
-        enqueue(session, issue.connection_id, "show_label", issue.external_id)
+    find_link(session, workspace_id, link_id)
+    unlink_many(session, workspace_id, [link_id], actor=actor, now=now)
 
 
 def set_weight(
@@ -131,18 +91,11 @@ def set_weight(
     take_turn(session, workspace_id)
     link = find_link(session, workspace_id, link_id)
     open_key_result(session, workspace_id, link.key_result_id)
-    check_weight(weight)
-    before, link.version = link.weight, link.version + 1
-    if link.state != "active":
-        link.weight = weight
-        return link
-    store = SqlStore(session, workspace_id, now)
-    changes = running.set_weight(store, link.key_result_id, link.issue_id, weight)
-    link.weight = weight
-    store.flush()
-    detail = {"from": str(before), "to": str(weight)}
-    issue = session.get_one(Issue, link.issue_id)
-    record_work(session, changes, Occasion("reweighted", actor, now, now, detail=detail), issue)
+    reweigh_many(session, workspace_id, [link], weight, actor=actor, now=now)
+    if link.source == BY_RULE:
+        # Somebody cared about this one: it is theirs from now on, and no rule sets its weight back.
+        link.source, link.rule_id = "manual", None
+        session.flush()
     return link
 
 
@@ -153,26 +106,8 @@ def declare_business_as_usual(
 
     Raises LinkRefused: unknown_category; linked, for an issue that carries a link of its own.
     """
-    if category is not None and category not in BUSINESS_AS_USUAL:
-        raise LinkRefused("unknown_category", f"Choose one of: {', '.join(BUSINESS_AS_USUAL)}.")
-    take_turn(session, workspace_id)
-    row = session.get(BusinessAsUsual, issue.id)
-    if category is None:
-        if row is not None:
-            session.delete(row)
-    elif session.scalar(select(func.count()).select_from(Link).where(Link.issue_id == issue.id)):
-        raise LinkRefused("linked", "This issue is linked to a key result. Unlink it first, then declare it.")
-    elif row is None:
-        session.add(
-            BusinessAsUsual(
-                issue_id=issue.id, workspace_id=workspace_id, category=category, declared_by=actor, declared_at=now
-            )
-        )
-    else:
-        row.category, row.declared_by, row.declared_at = category, actor, now
-    session.flush()
-    if issue.cls not in ("gone", "unknown"):
-        enqueue(session, issue.connection_id, "show_label", issue.external_id)
+    for refusal in declare_many(session, workspace_id, [issue.id], category, actor=actor, now=now).refused:
+        raise LinkRefused(refusal.reason, refusal.message)
 
 
 def search_key_results(
@@ -197,16 +132,6 @@ def search_key_results(
     return session.scalars(query).all()
 
 
-def open_key_result(session: Session, workspace_id: str, key_result_id: str) -> KeyResult:
-    """Return a key result that may still change; raises LinkRefused: unknown_key_result, key_result_closed."""
-    key_result = session.get(KeyResult, key_result_id)
-    if key_result is None or key_result.workspace_id != workspace_id:
-        raise LinkRefused("unknown_key_result", "There is no such key result.")
-    if key_result.state != "open":
-        raise LinkRefused("key_result_closed", f"“{key_result.title}” is closed; its links can't change any more.")
-    return key_result
-
-
 def find_link(session: Session, workspace_id: str, link_id: str) -> Link:
     """Return a link of this workspace; raises LinkRefused: unknown_link."""
     link = session.get(Link, link_id)
@@ -215,7 +140,43 @@ def find_link(session: Session, workspace_id: str, link_id: str) -> Link:
     return link
 
 
-def check_weight(weight: Fraction) -> None:
-    """Raise LinkRefused (bad_weight) unless the weight is from 0 to 1,000 with at most four decimals."""
-    if not 0 <= weight <= HEAVIEST or FINEST_DENOMINATOR % weight.denominator:
-        raise LinkRefused("bad_weight", "A weight is a number from 0 to 1000, with at most four decimals.")
+def _keep_waiting(
+    session: Session,
+    workspace_id: str,
+    key_result_id: str,
+    issue: Issue,
+    now: datetime,
+    weight: Fraction,
+    source: str,
+    declared_change: Fraction | None,
+    asked_by: str | None,
+) -> Link:
+    take_turn(session, workspace_id)
+    check_weight(weight)
+    key_result = open_key_result(session, workspace_id, key_result_id)
+    if issue.cls == "gone":
+        raise LinkRefused("issue_gone", f"{name_of(issue)} was deleted, so it can't be linked.")
+    there = session.scalars(
+        select(Link).where(Link.key_result_id == key_result.id, Link.issue_id == issue.id)
+    ).one_or_none()
+    if there is not None and there.state != "refused":
+        raise LinkRefused("already_linked", f"{name_of(issue)} is linked to “{key_result.title}” already.")
+    if there is not None:
+        session.delete(there)
+        session.flush()
+    link = Link(
+        workspace_id=workspace_id,
+        key_result_id=key_result.id,
+        issue_id=issue.id,
+        weight=weight,
+        source=source,
+        state="waiting",
+        asked_by=asked_by,
+        declared_change=declared_change,
+        waiting_since=now,
+    )
+    session.add(link)
+    withdraw_declarations(session, [issue.id])
+    forgive_exceptions(session, [(issue.id, key_result.id)])
+    session.flush()
+    return link

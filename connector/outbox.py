@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,6 +24,7 @@ LEASES = {
     "reconcile": timedelta(minutes=30),
     "reread": timedelta(minutes=30),
     "measure": timedelta(minutes=5),
+    "read_sprint": timedelta(minutes=10),
 }
 # An errand is given up, visibly, after this many tries or this long.
 TRIES = 10
@@ -31,6 +32,8 @@ PATIENCE = timedelta(days=3)
 # Half a minute, then four times as long each time, at most 16 hours: ten tries fill the three days.
 FIRST_BACK_OFF = timedelta(seconds=30)
 LONGEST_BACK_OFF = timedelta(hours=16)
+# How many errands one statement asks for: nine values each, of the 32,766 that SQLite takes.
+BATCH = 500
 # While a tracker does not answer, it is asked again after half the time that it has been silent, within these bounds.
 SHORTEST_PAUSE = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(minutes=5)
@@ -61,21 +64,41 @@ def enqueue(
     Asking again while it waits changes nothing but its `detail`: errands read what they need when they run. Asking
     again while it is being done makes it run once more; asking for a done or buried one makes it wait again.
     """
+    enqueue_many(session, connection_id, kind, [subject], detail, delay, now=now)
+
+
+def enqueue_many(
+    session: Session,
+    connection_id: str,
+    kind: str,
+    subjects: Iterable[str],
+    detail: dict[str, Any] | None = None,
+    delay: float = 0,
+    *,
+    now: datetime | None = None,
+) -> None:
+    """The same for many subjects, by one statement for each few hundred."""
     now = now or utcnow()
-    due_at = now + timedelta(seconds=delay)
     row = {
         "connection_id": connection_id,
         "kind": kind,
-        "subject": subject,
         "detail": detail or {},
         "generation": 1,
         "created_at": now,
         "state": "waiting",
-        "due_at": due_at,
+        "due_at": now + timedelta(seconds=delay),
         "attempts": 0,
     }
+    # In one order everywhere, so that two transactions never wait for each other's rows.
+    ordered = sorted(set(subjects))
+    for start in range(0, len(ordered), BATCH):
+        rows = [{**row, "subject": subject} for subject in ordered[start : start + BATCH]]
+        _ask_for(session, rows, keep_detail=detail is None)
+
+
+def _ask_for(session: Session, rows: Sequence[dict[str, Any]], *, keep_detail: bool) -> None:
     insert = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgresql_insert
-    statement = insert(OutboxEntry).values(row)
+    statement = insert(OutboxEntry).values(rows)
     waiting = OutboxEntry.state == "waiting"
     asked = statement.excluded
     session.execute(
@@ -83,7 +106,7 @@ def enqueue(
             index_elements=["connection_id", "kind", "subject"],
             set_={
                 "generation": OutboxEntry.generation + 1,
-                "detail": asked.detail if detail is not None else OutboxEntry.detail,
+                "detail": OutboxEntry.detail if keep_detail else asked.detail,
                 "created_at": case((waiting, OutboxEntry.created_at), else_=asked.created_at),
                 # A row under way or backing off (attempts > 0) keeps its time; the earlier of two wishes wins
                 # otherwise, so that asking again and again cannot put it off for ever.

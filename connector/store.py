@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
-from typing import cast
+from functools import cache
+from typing import TypeVar, cast
 
-from sqlalchemy import delete, insert, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, bindparam, delete, insert, select
+from sqlalchemy.orm import Session, aliased
 
 from connector.models import CountedUnit, Issue, KeyResult, Link, WorkProgress
 from mapping.forest import Below, IssueId
@@ -18,6 +19,7 @@ from mapping.store import Link as LinkRecord
 
 # How many ids one IN (...) may carry; SQLite stops at 32,766 variables, PostgreSQL at 65,535.
 CHUNK = 5_000
+T = TypeVar("T")
 
 BELOW_COLUMNS = (
     "below_countable",
@@ -55,9 +57,13 @@ class SqlStore:
         self._now = now
         self._nodes: dict[IssueId, Node] = {}
         self._issues: dict[IssueId, Issue] = {}
-        self._links: dict[tuple[KeyResultId, IssueId], tuple[LinkRecord, Link]] = {}
+        self._links: dict[IssueId, dict[KeyResultId, tuple[LinkRecord, Link]]] = {}
+        self._expected: dict[tuple[KeyResultId, IssueId], Link] = {}
         self._removed: set[tuple[KeyResultId, IssueId]] = set()
         self._links_known: set[IssueId] = set()
+        self._below: dict[IssueId, dict[IssueId, Node]] = {}
+        self._key_results: dict[KeyResultId, KeyResult] = {}
+        self._options: dict[KeyResultId, Options] = {}
         self._sums: dict[KeyResultId, tuple[Sums, WorkProgress | None]] = {}
         self._units: dict[tuple[KeyResultId, IssueId], Unit | None] = {}
 
@@ -76,6 +82,41 @@ class SqlStore:
         for row in progress:
             self._sums[row.key_result_id] = (sums_of(row), row)
 
+    def read_around(
+        self, issues: Collection[int], key_results: Collection[str], *, trees: bool = True
+    ) -> dict[int, Issue]:
+        """Read ahead all that linking and unlinking these issues asks for, and return their rows.
+
+        That is whatever stands above and (with `trees`) below them, the links there, and what those links move: a few
+        statements for hundreds of issues, after which nothing of it is read again.
+        """
+        family: dict[int, Issue] = {}
+        for chunk in chunks(sorted(issues)):
+            family.update((row.id, row) for row in self._session.scalars(select(Issue).where(Issue.id.in_(chunk))))
+            if trees:
+                family.update((row.id, row) for row in self._session.scalars(_above(), {"ids": chunk}))
+                below = self._session.scalars(_below(), {"ids": chunk}).all()
+                family.update((row.id, row) for row in below)
+                for id_ in {*chunk, *(row.id for row in below)}:
+                    self._below.setdefault(id_, {})
+        for row in family.values():
+            node = self._keep(row)
+            if node.parent in self._below:
+                self._below[node.parent][node.id] = node
+        moved = set(key_results)
+        for chunk in chunks(sorted(family)):
+            for link in self._session.scalars(select(Link).where(Link.issue_id.in_(chunk), Link.state == "active")):
+                self._keep_link(link)
+                moved.add(link.key_result_id)
+        self._links_known.update(family)
+        for group in chunks(sorted(moved - self._sums.keys())):
+            for key_result in self._session.scalars(select(KeyResult).where(KeyResult.id.in_(group))):
+                self._key_results[key_result.id] = key_result
+                self._sums[key_result.id] = (Sums(), None)
+            for progress in self._session.scalars(select(WorkProgress).where(WorkProgress.key_result_id.in_(group))):
+                self._sums[progress.key_result_id] = (sums_of(progress), progress)
+        return {id_: family[id_] for id_ in issues if id_ in family}
+
     # -- issues
 
     def node(self, issue: IssueId) -> Node:
@@ -89,7 +130,11 @@ class SqlStore:
 
     def children(self, issues: Collection[IssueId]) -> Iterable[Node]:
         """Return every node whose effective parent is one of `issues`."""
-        for chunk in _chunks(issues):
+        if self._below.keys() >= set(issues):
+            for issue in issues:
+                yield from [node for node in self._below[issue].values() if node.parent == issue]
+            return
+        for chunk in chunks(issues):
             rows = self._session.scalars(select(Issue).where(Issue.parent_id.in_(chunk)).order_by(Issue.id)).all()
             yield from [self._keep(row) for row in rows]
 
@@ -103,6 +148,8 @@ class SqlStore:
         row.parent_id = cast(int | None, node.parent)
         for column, count in zip(BELOW_COLUMNS, node.below, strict=True):
             setattr(row, column, count)
+        if node.parent in self._below:
+            self._below[node.parent][node.id] = node
 
     def _keep(self, row: Issue) -> Node:
         if row.id not in self._nodes:
@@ -123,9 +170,10 @@ class SqlStore:
     def links_on(self, issues: Collection[IssueId]) -> Iterable[LinkRecord]:
         """Return every link that counts, of whatever key result, on one of `issues`."""
         if self._links_known.issuperset(issues):
-            yield from [link for (_, issue), (link, _) in self._links.items() if issue in issues]
+            for issue in issues:
+                yield from [link for link, _ in self._links.get(issue, {}).values()]
             return
-        for chunk in _chunks(issues):
+        for chunk in chunks(issues):
             rows = self._session.scalars(select(Link).where(Link.issue_id.in_(chunk), Link.state == "active")).all()
             yield from [self._keep_link(row) for row in rows]
 
@@ -134,35 +182,40 @@ class SqlStore:
         rows = self._session.scalars(select(Link).where(Link.key_result_id == key_result, Link.state == "active")).all()
         return [self._keep_link(row) for row in rows]
 
+    def expect(self, row: Link) -> None:
+        """Take the row of a link that is about to be saved for the first time, so that it need not be looked for."""
+        self._expected[row.key_result_id, row.issue_id] = row
+
     def save_link(self, link: LinkRecord) -> None:
         """Copy a changed record to its row; a link that was waiting counts from now on."""
         at = (link.key_result, link.issue)
         if at in self._removed:
             return
-        if at not in self._links:
-            row = self._session.scalars(
-                select(Link).where(Link.key_result_id == link.key_result, Link.issue_id == link.issue)
-            ).one()
-            self._links[at] = (link, row)
-        row = self._links[at][1]
+        here = self._links.setdefault(link.issue, {})
+        if link.key_result not in here:
+            expected = self._expected.pop(at, None)
+            here[link.key_result] = (link, expected if expected is not None else self._row_of(link))
+        row = here[link.key_result][1]
         row.state = "active"
         for column in LINK_COLUMNS:
             setattr(row, column, getattr(link, column))
 
     def remove_link(self, link: LinkRecord) -> None:
         """Delete the link's row."""
-        at = (link.key_result, link.issue)
-        _, row = self._links.pop(at)
-        self._removed.add(at)
+        _, row = self._links[link.issue].pop(link.key_result)
+        self._removed.add((link.key_result, link.issue))
         self._session.delete(row)
-        self._session.flush()
+
+    def _row_of(self, link: LinkRecord) -> Link:
+        chosen = select(Link).where(Link.key_result_id == link.key_result, Link.issue_id == link.issue)
+        return self._session.scalars(chosen).one()
 
     def _keep_link(self, row: Link) -> LinkRecord:
-        at = (row.key_result_id, row.issue_id)
-        if at not in self._links:
+        here = self._links.setdefault(row.issue_id, {})
+        if row.key_result_id not in here:
             values = {column: getattr(row, column) for column in LINK_COLUMNS}
-            self._links[at] = (LinkRecord(key_result=row.key_result_id, issue=row.issue_id, **values), row)
-        return self._links[at][0]
+            here[row.key_result_id] = (LinkRecord(key_result=row.key_result_id, issue=row.issue_id, **values), row)
+        return here[row.key_result_id][0]
 
     # -- units
 
@@ -184,7 +237,10 @@ class SqlStore:
 
     def options(self, key_result: KeyResultId) -> Options:
         """Return how a key result counts its work."""
-        return options_of(self._session.get_one(KeyResult, key_result))
+        if key_result not in self._options:
+            row = self._key_results.get(key_result) or self._session.get_one(KeyResult, key_result)
+            self._options[key_result] = options_of(row)
+        return self._options[key_result]
 
     def save_options(self, key_result: KeyResultId, options: Options) -> None:
         """Keep how a key result counts its work."""
@@ -193,6 +249,7 @@ class SqlStore:
         row.started_credit = options.kappa
         row.sub_task_credit = options.sub_credit
         row.unestimated = options.unestimated.value
+        self._options[key_result] = options
 
     def sums(self, key_result: KeyResultId) -> Sums:
         """Return the running sums of a key result; all zero for one that never had work."""
@@ -219,7 +276,7 @@ class SqlStore:
             changed = sorted(self._units, key=str)
             for key_result in sorted({at[0] for at in changed}, key=str):
                 # Per key result, since SQLite does not use its index for a list of pairs.
-                for chunk in _chunks([at[1] for at in changed if at[0] == key_result]):
+                for chunk in chunks([at[1] for at in changed if at[0] == key_result]):
                     self._session.execute(
                         delete(CountedUnit).where(
                             CountedUnit.key_result_id == key_result, CountedUnit.issue_id.in_(chunk)
@@ -257,7 +314,27 @@ def options_of(row: KeyResult) -> Options:
     )
 
 
-def _chunks(items: Collection[Hashable]) -> Iterator[list[Hashable]]:
+@cache
+def _above() -> Select[Issue]:
+    """Whatever stands above some issues; built once, since putting it together takes longer than running it."""
+    chain = select(Issue.parent_id).where(Issue.id.in_(bindparam("ids", expanding=True))).cte("above", recursive=True)
+    higher = aliased(Issue)
+    chain = chain.union(select(higher.parent_id).join(chain, higher.id == chain.c.parent_id))
+    return select(Issue).join(chain, chain.c.parent_id == Issue.id)
+
+
+@cache
+def _below() -> Select[Issue]:
+    """Whatever hangs below some issues."""
+    start = select(Issue.id).where(Issue.parent_id.in_(bindparam("ids", expanding=True)))
+    tree = start.cte("below", recursive=True)
+    lower = aliased(Issue)
+    tree = tree.union(select(lower.id).join(tree, lower.parent_id == tree.c.id))
+    return select(Issue).join(tree, tree.c.id == Issue.id)
+
+
+def chunks(items: Collection[T]) -> Iterator[list[T]]:
+    """Cut what goes into an IN (...) into pieces that both databases take."""
     ordered = list(items)
     for start in range(0, len(ordered), CHUNK):
         yield ordered[start : start + CHUNK]

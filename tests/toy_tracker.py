@@ -76,5 +76,6 @@ class ToyTracker(BasicTracker):
             cls=said["cls"], updated_at=datetime.fromtimestamp(said["at"], UTC), level=int(said.get("level", 0)),
             estimate=None if points is None else Fraction(points),
             parent_external_id=None if parent is None else str(parent), project_key="TOY",
-            labels=tuple(said.get("labels", ())),
+            labels=tuple(said.get("labels", ())), sprints=tuple(said.get("sprints", ())),
+            blocked_by=said.get("blocked_by"),
         )  # fmt: skip

@@ -74,9 +74,9 @@ def read_plan(
     `seen` are the issues that whoever looks may see in their trackers; None is all. Raises NotFound for a sprint that
     is not there.
     """
+    sprints = held_work.planned_sprints(session, workspace_id, sprint_ids)
     workspace = session.get_one(Workspace, workspace_id)
     day = today(workspace, now)
-    sprints = held_work.planned_sprints(session, workspace_id, sprint_ids)
     open_ones = held_work.open_sprints(session, workspace_id)
     nexts = following(sprints, open_ones)
     tried_issues = {issue for issue, _ in what_if.links} | what_if.into

@@ -22,6 +22,14 @@ LONGEST_PAUSE = 24 * 3600.0
 _RESET = re.compile(r"(?:^|[;,\s])t=(\d+(?:\.\d+)?)")
 
 
+class JiraRefused(TrackerRefused):
+    """A final no, with the status that said it."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 def content_of(response: requests.Response, now: datetime, *, about_an_issue: bool = False) -> Any:
     """Return what an answer says, None if it is empty.
 
@@ -41,7 +49,7 @@ def content_of(response: requests.Response, now: datetime, *, about_an_issue: bo
         raise TrackerRefused("Jira rejected Ladder's credentials (401): install Ladder again on this site")
     if 300 <= status < 400:
         raise TrackerRefused(f"Jira sent Ladder elsewhere ({status}); redirects are not followed")
-    raise TrackerRefused(f"Jira refused ({status}){_explanation(response)}")
+    raise JiraRefused(f"Jira refused ({status}){_explanation(response)}", status)
 
 
 def unreachable(error: requests.RequestException) -> TrackerUnavailable:

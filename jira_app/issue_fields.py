@@ -15,11 +15,15 @@ from urllib.parse import quote
 
 from connector.models import Connection
 from connector.tracker import BadDelivery, IssueSnapshot
+from jira_app.blocking import LINKS_FIELD, blockers
 
 # Resolutions that mean "will not be done"; editable per site as the setting `dropped_resolutions` (names or ids).
 DROPPED_RESOLUTIONS = ("Won't Do", "Won't Fix", "Duplicate", "Declined", "Cannot Reproduce", "Obsolete")
 # Asked for by name in every read: unnamed, Jira sends hundreds of fields, and only then are pages short.
-FIELDS = ("summary", "status", "issuetype", "project", "parent", "resolution", "labels", "assignee", "updated")
+FIELDS = (
+    *("summary", "status", "issuetype", "project", "parent", "resolution", "labels", "assignee", "updated"),
+    LINKS_FIELD,
+)
 CLASSES = {"new": "todo", "undefined": "todo", "indeterminate": "doing", "done": "done"}
 # Estimates beyond these are slips of the keyboard, or an attempt to make exact sums expensive.
 LARGEST_ESTIMATE = 10**9
@@ -71,6 +75,7 @@ def issue_snapshot(connection: Connection, issue: object) -> IssueSnapshot:
         assignee=text_of(assignee.get("accountId"), "assignee", 128) or None,
         labels=tuple(sorted({text_of(label, "label", 255) for label in list_of(fields.get("labels"), "labels")})),
         sprints=_sprints(settings, fields),
+        blocked_by=blockers(fields),
     )
 
 

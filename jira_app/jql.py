@@ -36,6 +36,11 @@ def with_words(text: str) -> str | None:
     return f'text ~ "{" ".join(words)}*" ORDER BY updated DESC'
 
 
+def quoted(text: str) -> str:
+    """Return a text as a value that can be nothing else, whatever it holds."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
 def key_in(text: str) -> str | None:
     """Return the issue key that `text` is, or that the address of an issue holds."""
     match = _KEY.search(text.strip())

@@ -22,6 +22,7 @@ from connector.tracker import (
     SprintChanged,
     Unsupported,
 )
+from jira_app.blocking import is_blocking
 from jira_app.issue_fields import (
     Incomplete,
     issue_id,
@@ -108,13 +109,19 @@ def _deleted(content: Mapping[str, Any], clock: Callable[[], datetime]) -> Event
 
 
 def _linked(content: Mapping[str, Any]) -> Sequence[Event]:
-    """Read an issue link. Jira also keeps sub-tasks and epics as links of its own, and those change the hierarchy."""
+    """Read an issue link. Jira also keeps sub-tasks and epics as links of its own, and those change the hierarchy.
+
+    A link tells ids only, so whoever may be concerned is read again: both ends of a place in the hierarchy, and the
+    blocked end of a link that blocks.
+    """
     link = mapping_of(content.get("issueLink"), "issueLink")
     link_type = optional_mapping(link.get("issueLinkType"), "issueLinkType")
     ends = [issue_id(link.get(name)) for name in ("sourceIssueId", "destinationIssueId")]
     marks = (link.get("systemLink"), link_type.get("isSystemLinkType"), link_type.get("isSubTaskLinkType"))
     if any(mark is True for mark in marks):
         return [IssueTouched(end, "its place in the hierarchy may have changed") for end in dict.fromkeys(ends)]
+    if is_blocking(link_type, "outwardName", "inwardName"):
+        return [IssueTouched(ends[1], "what blocks it may have changed")]
     return [Ignored("links between issues move nothing")]
 
 
@@ -130,12 +137,20 @@ def _sprint(kind: str, content: Mapping[str, Any], clock: Callable[[], datetime]
         name=text_of(sprint.get("name"), "sprint.name", 200),
         state=state,
         happened_at=moment_of_milliseconds(content.get("timestamp")) or clock(),
-        starts_at=_optional_moment(sprint.get("startDate"), "startDate"),
-        ends_at=_optional_moment(sprint.get("endDate"), "endDate"),
+        starts_at=optional_moment(sprint.get("startDate"), "startDate"),
+        ends_at=optional_moment(sprint.get("endDate"), "endDate"),
+        board=board_of(sprint),
     )
 
 
-def _optional_moment(value: object, name: str) -> datetime | None:
+def board_of(sprint: Mapping[str, Any]) -> str:
+    """Return the id of the board that a sprint was made on, "" where that is not told; raises BadDelivery."""
+    board = sprint.get("originBoardId")
+    return "" if board is None else issue_id(board)
+
+
+def optional_moment(value: object, name: str) -> datetime | None:
+    """Read a time that may be missing; raises BadDelivery."""
     return None if value in (None, "") else moment_of(value, name)
 
 

@@ -17,20 +17,24 @@ from connector.tracker import (
     BadDelivery,
     Capabilities,
     Event,
+    GoalMark,
+    IssueQuery,
     IssueSnapshot,
     IssueUnreadable,
     PanelLabel,
     Profile,
     SiteOption,
     SnapshotPage,
+    SprintChanged,
     TrackerRefused,
     WithoutCards,
     WithoutPlanning,
 )
 from connector.vault import SealBroken
-from jira_app import jql
-from jira_app.client import BROWSE, EDIT, JiraClient
+from jira_app import issue_queries, jql
+from jira_app.client import BROWSE, CHECKED_AT_ONCE, EDIT, MOVED_AT_ONCE, JiraClient
 from jira_app.descriptor import PANEL_MODULE, app_key
+from jira_app.goal_property import write_marks
 from jira_app.issue_fields import Incomplete, exact_number, fields_to_read, issue_snapshot
 from jira_app.payloads import events_in
 from jira_app.rights import Rights
@@ -38,6 +42,7 @@ from jira_app.sealing import open_secret
 from jira_app.session import BRIEF, LASTING, Patience
 from jira_app.site_facts import site_facts
 from jira_app.site_options import site_options
+from jira_app.sprints import open_sprints
 from jira_app.tenants import TRACKER_NAME, Tenants
 from jira_app.webhooks import accept_webhook
 
@@ -60,7 +65,9 @@ class JiraTracker(WithoutCards, WithoutPlanning):
     """Answers the core's questions about Jira sites; see connector.tracker.Tracker."""
 
     name = TRACKER_NAME
-    capabilities = Capabilities(queries=True, panel_label=True)
+    capabilities = Capabilities(
+        queries=True, panel_label=True, sprints=True, rules=issue_queries.KINDS, goal_marks=True
+    )
 
     def __init__(self, services: Services) -> None:
         self._vault = services.vault
@@ -146,13 +153,72 @@ class JiraTracker(WithoutCards, WithoutPlanning):
     def permitted(
         self, connection: Connection, account_id: str, external_ids: Sequence[str], action: Action
     ) -> frozenset[str]:
-        """Tell which of many issues the account may view or edit, by one question."""
-        asked = [one for one in external_ids if one.isdecimal()]
+        """Tell which of many issues the account may view or edit; one question for each thousand not asked lately."""
+        asked = {one for one in external_ids if one.isdecimal()}
         if not account_id or not asked:
             return frozenset()
-        granted = self._client(connection, BRIEF).permissions(account_id, (BROWSE, EDIT), asked)
-        held = frozenset(granted.get(BROWSE, ()))
-        return held if action == "view" else held & frozenset(granted.get(EDIT, ()))
+        held = {one: self._rights.find(connection.id, account_id, one) for one in asked}
+        unknown = sorted((one for one in asked if held[one] is None), key=int)
+        for start in range(0, len(unknown), CHECKED_AT_ONCE):
+            chunk = unknown[start : start + CHECKED_AT_ONCE]
+            granted = self._client(connection, BRIEF).permissions(account_id, (BROWSE, EDIT), chunk)
+            for one in chunk:
+                held[one] = frozenset(permission for permission, ids in granted.items() if one in ids)
+                self._rights.keep(connection.id, account_id, one, held[one] or frozenset())
+        needed = {BROWSE} if action == "view" else {BROWSE, EDIT}
+        return frozenset(one for one in asked if needed <= (held[one] or frozenset()))
+
+    def sprints(self, connection: Connection, board: str | None) -> Sequence[SprintChanged]:
+        """Read the active and future sprints of a board, or of up to 200 boards."""
+        client = self._client(connection, LASTING if board is None else BRIEF)
+        return open_sprints(client, board, self._clock())
+
+    def sprint_issues(self, connection: Connection, sprint: str) -> Iterator[SnapshotPage]:
+        """Read every issue of a sprint in the order of its board."""
+        for page in self._client(connection).sprint_issues(sprint, fields_to_read(connection.settings)):
+            yield SnapshotPage([_read(connection, issue) for issue in page])
+
+    def move_to_sprint(self, connection: Connection, external_ids: Sequence[str], sprint: str | None) -> None:
+        """Put issues into a sprint or into the backlog, fifty at a time; after a failure some are moved."""
+        client = self._client(connection)
+        for start in range(0, len(external_ids), MOVED_AT_ONCE):
+            chunk = external_ids[start : start + MOVED_AT_ONCE]
+            if sprint is None:
+                client.put_into_backlog(chunk)
+            else:
+                client.put_into_sprint(sprint, chunk)
+
+    def resolve(self, connection: Connection, query: IssueQuery) -> IssueQuery:
+        """Return a query as it is kept, with the identity of what it names."""
+        if query.kind != "epic":
+            return issue_queries.clean(self._client(connection, BRIEF), query)
+        try:
+            epic = self.fetch_issue(connection, issue_queries.epic_key(query))
+        except IssueUnreadable:
+            raise TrackerRefused(f"Jira shows Ladder no issue {query.text.strip()!r}.") from None
+        if epic.level < 1:
+            raise TrackerRefused(f"{epic.key} is a {epic.issue_type or 'work item'}, not an epic: link it itself.")
+        return IssueQuery("epic", epic.key, epic.external_id)
+
+    def find(self, connection: Connection, query: IssueQuery) -> Iterator[SnapshotPage]:
+        """Read every issue that a query matches."""
+        if query.kind == "epic":
+            yield SnapshotPage([self.fetch_issue(connection, issue_queries.epic_key(query))])
+            return
+        client, fields = self._client(connection), fields_to_read(connection.settings)
+        for page in client.search(f"{issue_queries.restriction(query)} ORDER BY id ASC", fields):
+            yield SnapshotPage([_read(connection, issue) for issue in page])
+
+    def matching(self, connection: Connection, query: IssueQuery, external_ids: Sequence[str]) -> frozenset[str]:
+        """Tell which of up to 100 issues a query matches, with Jira's index brought up to date for them."""
+        if query.kind == "epic":
+            return frozenset({query.external_id or ""} & set(external_ids))
+        return issue_queries.found_among(self._client(connection), query, external_ids)
+
+    def show_goals(self, connection: Connection, marks: Mapping[str, GoalMark]) -> None:
+        """Write an issue property that JQL knows as objective, keyResult and goalWork."""
+        if marks:
+            write_marks(self._client(connection), marks)
 
     def profile(self, connection: Connection, account_id: str) -> Profile:
         """Read a person's name as their privacy settings allow."""

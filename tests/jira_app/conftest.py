@@ -20,7 +20,9 @@ from connector.models import Base, Connection, InboxEntry
 from connector.settings import Settings, load_settings
 from jira_app import TRACKER
 from jira_app.tokens import JiraCaller, verified_context, verified_page
+from jira_app.tracker import JiraTracker
 from tests.jira_app.acme import KEY_HOST, LADDER, SECOND_KEY_HOST, Acme, public_pem, rsa_key, signed
+from tests.jira_app.answering import Jira
 
 
 @pytest.fixture(scope="session")
@@ -146,3 +148,31 @@ def statements(core: Core) -> Iterator[Callable[[], list[str]]]:
 
     yield since_last_call
     event.remove(core.database.engine, "before_cursor_execute", note)
+
+
+@pytest.fixture
+def jira(network: responses.RequestsMock, acme: Acme) -> Jira:
+    """The site's REST interface."""
+    return Jira(network, acme)
+
+
+@pytest.fixture
+def tracker(core: Core) -> JiraTracker:
+    """The Jira tracker."""
+    tracker = core.trackers["jira"]
+    assert isinstance(tracker, JiraTracker)
+    return tracker
+
+
+@pytest.fixture
+def connection(core: Core, acme: Acme) -> Connection:
+    """An installed site that knows its own fields."""
+    return Connection(
+        id="c-1",
+        tracker="jira",
+        tenant_key=acme.client_key,
+        site=acme.site,
+        state="active",
+        credential=core.vault.seal(acme.client_key, "connection.credential", acme.secret),
+        settings={"estimate_field": "customfield_10016", "sprint_field": "customfield_10020"},
+    )

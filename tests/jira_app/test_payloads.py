@@ -93,6 +93,7 @@ def test_a_created_issue_is_read_whole() -> None:
                 status_name="To Do",
                 project_key="TES",
                 labels=("test-label",),
+                blocked_by=(),
             ),
             happened_at=datetime(2019, 2, 16, 3, 1, 52, 971000, tzinfo=UTC),
             actor="5c5f880629be9642ba529340",
@@ -143,6 +144,58 @@ def test_a_plain_link_between_issues_is_ignored() -> None:
     assert read(captured("pinpoint_issuelink_created.json")) == [Ignored("links between issues move nothing")]
 
 
+@pytest.mark.parametrize(
+    ("outward", "inward"),
+    [
+        ("blocks", "is blocked by"),
+        ("blockiert", "wird blockiert von"),
+        ("bloquea", "está bloqueado por"),
+        ("blokkeert", "wordt geblokkeerd door"),
+        ("блокирует", "заблокирована"),
+        ("ブロックする", "ブロックされている"),
+        ("阻止", "被阻止"),
+    ],
+)
+def test_whoever_a_new_link_blocks_is_read_again(outward: str, inward: str) -> None:
+    body = captured("pinpoint_issuelink_created.json")
+    body["issueLink"]["issueLinkType"] |= {"name": "X", "outwardName": outward, "inwardName": inward}
+    assert read(body) == [IssueTouched("11917", "what blocks it may have changed")]
+
+
+@pytest.mark.parametrize(
+    ("outward", "inward"), [("unblocks", "is unblocked by"), ("relates to", "relates to"), ("blogs", "is blogged by")]
+)
+def test_other_links_block_nobody(outward: str, inward: str) -> None:
+    body = captured("pinpoint_issuelink_created.json")
+    body["issueLink"]["issueLinkType"] |= {"outwardName": outward, "inwardName": inward}
+    assert read(body) == [Ignored("links between issues move nothing")]
+
+
+def link(side: str, number: int, outward: str = "blocks", inward: str = "is blocked by") -> dict[str, Any]:
+    """Return one of an issue's links; `side` is inwardIssue or outwardIssue."""
+    kind = {"id": "10000", "name": "Blocks", "outward": outward, "inward": inward}
+    return {"id": "1", "type": kind, side: {"id": str(number), "key": f"ATL-{number}"}}
+
+
+def test_an_issue_knows_what_blocks_it_and_not_what_it_blocks() -> None:
+    links = [link("inwardIssue", 12), link("inwardIssue", 9), link("outwardIssue", 13)]
+    links.append(link("inwardIssue", 14, "duplicates", "is duplicated by"))
+    assert snapshot(issue(issuelinks=links)).blocked_by == ("9", "12")
+    assert snapshot(issue(issuelinks=[])).blocked_by == ()
+
+
+def test_a_body_without_the_links_of_an_issue_does_not_say_that_nothing_blocks_it() -> None:
+    assert snapshot(issue()).blocked_by is None
+
+
+@pytest.mark.parametrize(
+    "links", [7, ["x"], [link("inwardIssue", 1) | {"inwardIssue": {"id": "../1"}}], {"inwardIssue": {}}]
+)
+def test_links_that_jira_never_sends_are_a_bad_delivery(links: Any) -> None:
+    with pytest.raises(BadDelivery, match="issuelinks"):
+        read(issue(issuelinks=links))
+
+
 @pytest.mark.parametrize("mark", ["isSubTaskLinkType", "isSystemLinkType"])
 def test_a_link_that_makes_a_hierarchy_makes_both_ends_be_read_again(mark: str) -> None:
     body = captured("pinpoint_issuelink_created.json")
@@ -159,8 +212,17 @@ def test_a_closed_sprint_is_closed() -> None:
             datetime(2024, 12, 14, 8, tzinfo=UTC),
             starts_at=datetime(2024, 12, 1, tzinfo=UTC),
             ends_at=datetime(2024, 12, 14, 23, 59, 59, tzinfo=UTC),
+            board="1",
         )
     ]
+
+
+def test_a_sprint_whose_board_is_not_told_belongs_to_none_yet() -> None:
+    body = captured("sprint_closed.synthetic.json")
+    del body["sprint"]["originBoardId"]
+    (event,) = read(body)
+    assert isinstance(event, SprintChanged)
+    assert event.board == ""
 
 
 @pytest.mark.parametrize(

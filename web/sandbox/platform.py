@@ -29,6 +29,7 @@ from .gate import (
     whole_number,
     writable_issue,
 )
+from .jql_structure import parsed_query
 from .records import Project
 from .result_pages import ResultPages
 from .site import JiraSite
@@ -98,6 +99,16 @@ def platform_interface(site: JiraSite) -> Blueprint:
     @operation(rest, "POST", "/rest/api/3/search/approximate-count", "READ")
     def count() -> Answer:
         return jsonify({"count": len(pages.search(str(body_object().get("jql") or "")))})
+
+    @operation(rest, "POST", "/rest/api/3/jql/parse", "READ")
+    def parse_queries() -> Answer:
+        if request.args.get("validation") not in ("strict", "warn", "none"):
+            raise RestError(400, "The validation is strict, warn or none.")
+        queries = body_object().get("queries")
+        if not isinstance(queries, list) or not queries or not all(isinstance(one, str) and one for one in queries):
+            raise RestError(400, "A list of queries is needed.")
+        with site.lock:
+            return jsonify({"queries": [parsed_query(site, one) for one in queries]})
 
     @operation(rest, "GET", "/rest/api/3/search", "READ")
     @operation(rest, "POST", "/rest/api/3/search", "READ")

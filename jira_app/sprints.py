@@ -1,0 +1,64 @@
+"""Jira's sprints as the core sees them.
+
+https://developer.atlassian.com/cloud/jira/software/rest/api-group-sprint/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from connector.tracker import BadDelivery, SprintChanged, TrackerRefused
+from jira_app.client import JiraClient
+from jira_app.issue_fields import issue_id, mapping_of, text_of
+from jira_app.payloads import board_of, optional_moment
+
+# Boards whose sprints are read when all are asked for; on larger sites the others are opened from Jira.
+MOST_BOARDS = 200
+
+
+def open_sprints(client: JiraClient, board: str | None, now: datetime) -> Sequence[SprintChanged]:
+    """Read the active and future sprints of a board, or of all that Ladder can see; a sprint on two is told once.
+
+    A board without sprints (kanban) has none.
+    """
+    boards = [board] if board is not None else _boards(client)
+    found = {
+        one.external_id: one
+        for each in boards
+        for sprint in client.board_sprints(each)
+        for one in [_sprint(sprint, now)]
+    }
+    return list(found.values())
+
+
+def _boards(client: JiraClient) -> list[str]:
+    """Return boards that may have sprints: in team-managed projects they are of the type `simple`."""
+    found: list[str] = []
+    for page in client.boards():
+        found += [
+            str(one["id"]) for one in page if isinstance(one, dict) and one.get("type") != "kanban" and "id" in one
+        ]
+        if len(found) >= MOST_BOARDS:
+            break
+    return found[:MOST_BOARDS]
+
+
+def _sprint(answer: Any, now: datetime) -> SprintChanged:
+    try:
+        sprint = mapping_of(answer, "sprint")
+        state = text_of(sprint.get("state"), "sprint.state", 16).lower()
+        if state not in ("future", "active", "closed"):
+            raise BadDelivery("sprint.state: unknown")
+        return SprintChanged(
+            external_id=issue_id(sprint.get("id")),
+            name=text_of(sprint.get("name"), "sprint.name", 200),
+            state=state,
+            happened_at=now,
+            starts_at=optional_moment(sprint.get("startDate"), "startDate"),
+            ends_at=optional_moment(sprint.get("endDate"), "endDate"),
+            board=board_of(sprint),
+        )
+    except BadDelivery as error:
+        raise TrackerRefused(f"Jira's answer about a sprint can't be read: {error}") from None

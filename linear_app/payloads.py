@@ -22,6 +22,7 @@ from connector.tracker import (
     SprintChanged,
     Unsupported,
 )
+from linear_app.cycles import BLOCKS, title_of
 from linear_app.issue_fields import Incomplete, identity, issue_snapshot
 from linear_app.signature import moment
 
@@ -35,12 +36,13 @@ IGNORED = {
     "Comment": "comments_move_nothing",
     "Reaction": "reactions_move_nothing",
     "Document": "documents_move_nothing",
-    "IssueRelation": "relations_move_nothing",
     "Project": "projects_move_nothing",
     "ProjectUpdate": "projects_move_nothing",
     "ProjectLabel": "projects_move_nothing",
     "Initiative": "initiatives_move_nothing",
     "InitiativeUpdate": "initiatives_move_nothing",
+    "EntityExternalLink": "links_move_nothing",
+    "CustomView": "views_move_nothing",
     "Customer": "customers_move_nothing",
     "CustomerNeed": "customers_move_nothing",
     "User": "people_are_read_when_needed",
@@ -83,6 +85,8 @@ def events_in(connection: Connection, kind: str, body: bytes, ours: Collection[s
             return [Ignored("stale_cycle")]
         case "Cycle":
             return [_cycle(said, data)]
+        case "IssueRelation":
+            return [_relation(said, data)]
         case str() if name in IGNORED:
             return [Ignored(IGNORED[name])]
         case _:
@@ -92,7 +96,8 @@ def events_in(connection: Connection, kind: str, body: bytes, ours: Collection[s
 def _issue(connection: Connection, said: Mapping[str, Any], data: Mapping[str, Any], ours: Collection[str]) -> Event:
     issue_id = identity(data.get("id"))
     actor = actor_of(said)
-    if actor and actor in ours:
+    if actor and actor in ours and "cycleId" not in _before(said):
+        # What we moved to another cycle for somebody is news all the same: nothing else tells us that it worked.
         return Ignored("own_echo")
     happened_at = _happened_at(said, data)
     if said.get("action") == "remove" or data.get("trashed") is True:
@@ -113,23 +118,41 @@ def _issue(connection: Connection, said: Mapping[str, Any], data: Mapping[str, A
     return IssueChanged(snapshot, snapshot.updated_at, actor)
 
 
-def _came_back(said: Mapping[str, Any]) -> bool:
+def _before(said: Mapping[str, Any]) -> Mapping[str, Any]:
     before = said.get("updatedFrom")
-    return said.get("action") == "restore" or (isinstance(before, dict) and before.get("trashed") is True)
+    return before if isinstance(before, dict) else {}
+
+
+def _came_back(said: Mapping[str, Any]) -> bool:
+    return said.get("action") == "restore" or _before(said).get("trashed") is True
+
+
+def _relation(said: Mapping[str, Any], data: Mapping[str, Any]) -> Event:
+    """Have the issue read again that is, or no longer is, blocked.
+
+    Whether Linear sends relations at all is not documented; reading a cycle finds them either way.
+    """
+    if data.get("type") != BLOCKS and said.get("action") == "create":
+        return Ignored("relations_move_nothing")
+    related = data.get("relatedIssueId")
+    return IssueTouched(identity(related), "relation") if isinstance(related, str) else Ignored("relation_of_nothing")
 
 
 def _cycle(said: Mapping[str, Any], data: Mapping[str, Any]) -> Event:
     starts, ends = moment(data.get("startsAt")), moment(data.get("endsAt"))
-    happened_at = _happened_at(said, data)
+    told_at = _happened_at(said, data)
     if said.get("action") == "remove":
         state = "deleted"
-    elif moment(data.get("completedAt")) is not None or (ends is not None and ends <= happened_at):
+    elif moment(data.get("completedAt")) is not None or (ends is not None and ends <= told_at):
         state = "closed"
     else:
-        state = "active" if starts is not None and starts <= happened_at else "future"
-    number = data.get("number")
-    name = data.get("name") if isinstance(data.get("name"), str) and data.get("name") else f"Cycle {number}"
-    return SprintChanged(identity(data.get("id")), str(name)[:200], state, happened_at, starts, ends)
+        state = "active" if starts is not None and starts <= told_at else "future"
+    # The cycle's own update time where there is one, as in answers of the API: else a reading would look older.
+    updated_at = moment(data.get("updatedAt"))
+    happened_at = updated_at if updated_at is not None and state != "deleted" else told_at
+    team = data.get("teamId")
+    board = team[:64] if isinstance(team, str) else ""
+    return SprintChanged(identity(data.get("id")), title_of(data), state, happened_at, starts, ends, board)
 
 
 def _happened_at(said: Mapping[str, Any], data: Mapping[str, Any]) -> datetime:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -25,9 +26,10 @@ from connector.tracker import (
     PanelLabel,
     Profile,
     SnapshotPage,
+    SprintChanged,
     TrackerRefused,
 )
-from linear_app import cards, goal_labels
+from linear_app import cards, cycles, goal_labels, rights
 from linear_app.client import LinearClient
 from linear_app.issue_fields import STATES, Incomplete, identity, issue_snapshot
 from linear_app.oauth import LinearOAuth
@@ -52,7 +54,7 @@ class LinearTracker(BasicTracker):
     """Answers the core's questions about Linear workspaces; see connector.tracker.Tracker."""
 
     name = TRACKER_NAME
-    capabilities = Capabilities(cards=True, goal_labels=True)
+    capabilities = Capabilities(cards=True, goal_labels=True, sprints=True)
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -75,9 +77,20 @@ class LinearTracker(BasicTracker):
 
     def fetch_issue(self, connection: Connection, id_or_key: str) -> IssueSnapshot:
         """Read one issue as it is now, by id or by key (ENG-123)."""
-        node = self.client(connection).run("Issue", id=id_or_key)["issue"]
+        client = self.client(connection)
+        node = client.run("Issue", id=id_or_key)["issue"]
         self._learn_states(connection, node)
-        return self._snapshot(connection, node)
+        return replace(self._snapshot(connection, node), blocked_by=cycles.blockers(client, node))
+
+    def fetch_issues(self, connection: Connection, external_ids: Sequence[str]) -> Sequence[IssueSnapshot]:
+        """Read issues as they are now, fifty at a time; those in the trash or closed to us are left out."""
+        client = self.client(connection)
+        found: list[IssueSnapshot] = []
+        for start in range(0, len(external_ids), AT_ONCE):
+            wanted = {"id": {"in": list(external_ids[start : start + AT_ONCE])}}
+            for nodes in client.pages("IssuesWithBlockers", "issues", filter=wanted):
+                found += self._with_blockers(connection, client, nodes).snapshots
+        return found
 
     def fetch_subtree(self, connection: Connection, external_id: str) -> Iterator[SnapshotPage]:
         """Read what hangs below an issue, level by level."""
@@ -139,6 +152,33 @@ class LinearTracker(BasicTracker):
         except IssueUnreadable:
             return False
         return membership(client, account_id, [team["id"]]).sees(team["id"], public=team["visibility"] == PUBLIC)
+
+    def permitted(
+        self, connection: Connection, account_id: str, external_ids: Sequence[str], action: Action
+    ) -> frozenset[str]:
+        """Tell which of many issues a person sees, by one question about them and one for every hundred issues."""
+        if not account_id:
+            return frozenset()
+        held = {one: self._rights.find(connection.id, account_id, one) for one in dict.fromkeys(external_ids)}
+        unknown = [one for one, seen in held.items() if seen is None]
+        held |= rights.seen_by(self.client(connection), account_id, unknown)
+        for one in unknown:
+            self._rights.keep(connection.id, account_id, one, bool(held[one]))
+        return frozenset(one for one, seen in held.items() if seen)
+
+    def sprints(self, connection: Connection, board: str | None) -> Sequence[SprintChanged]:
+        """Read the cycles of a team (of every team that we see) that run now or are still to come."""
+        return list(cycles.open_cycles(self.client(connection), board))
+
+    def sprint_issues(self, connection: Connection, sprint: str) -> Iterator[SnapshotPage]:
+        """Read every issue of a cycle with what blocks it."""
+        client = self.client(connection)
+        for nodes in cycles.issues_of(client, sprint):
+            yield self._with_blockers(connection, client, nodes)
+
+    def move_to_sprint(self, connection: Connection, external_ids: Sequence[str], sprint: str | None) -> None:
+        """Put issues into a cycle, or out of theirs; Linear refuses a cycle of another team."""
+        cycles.move(self.client(connection), external_ids, sprint)
 
     def profile(self, connection: Connection, account_id: str) -> Profile:
         """Read a person's name."""
@@ -210,6 +250,14 @@ class LinearTracker(BasicTracker):
             [self._snapshot(connection, node) for node in nodes if not node.get("trashed")],
             gone=[_deletion(node) for node in nodes if node.get("trashed")],
         )
+
+    def _with_blockers(
+        self, connection: Connection, client: LinearClient, nodes: Sequence[Mapping[str, Any]]
+    ) -> SnapshotPage:
+        """Read a page of issues that were asked for with their relations."""
+        page = self._page(connection, nodes)
+        blocked_by = {node["id"]: cycles.blockers(client, node) for node in nodes if not node.get("trashed")}
+        return replace(page, snapshots=[replace(one, blocked_by=blocked_by[one.external_id]) for one in page.snapshots])
 
     @staticmethod
     def _snapshot(connection: Connection, node: object) -> IssueSnapshot:

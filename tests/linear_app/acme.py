@@ -77,6 +77,7 @@ def issue_node(number: int = 1, **more: Any) -> dict[str, Any]:
         "cycle": None,
         "team": TEAM,
         "assignee": None,
+        "inverseRelations": page(),
     } | more
 
 

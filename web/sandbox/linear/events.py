@@ -13,11 +13,11 @@ from .clock import MovableClock
 from .deliveries import WebhookDeliveries
 from .oauth import OAuthServer
 from .payloads import Json, Payloads, iso, slug
-from .records import Attachment, Cycle, Issue, Label, Project, User
+from .records import Attachment, Cycle, Issue, Label, Project, Relation, User, View
 from .state import WorkspaceState
 
 AGE = timedelta(days=60)
-Entity = Attachment | Cycle | Issue | Label | Project | User
+Entity = Attachment | Cycle | Issue | Label | Project | Relation | User
 
 _SILENT: ContextVar[bool] = ContextVar("silent", default=False)
 
@@ -28,6 +28,7 @@ _TYPES: dict[type, str] = {
     Issue: "Issue",
     Label: "IssueLabel",
     Project: "Project",
+    Relation: "IssueRelation",
     User: "User",
 }
 
@@ -45,6 +46,8 @@ class EventedWorkspace(WorkspaceState):
         self.webhook_id = str(uuid5(NAMESPACE_URL, f"stand-in-linear-webhook:{name}"))
         self.payloads_of_2023 = False
         """Send issues as they looked in 2023, without identifier and address among the data."""
+        self.tells_relations = False
+        """Send `IssueRelation` when issues start or stop blocking each other; the published types list no such body."""
         self.oauth = OAuthServer(self)
         self.webhooks = WebhookDeliveries(self, workers)
 
@@ -58,6 +61,9 @@ class EventedWorkspace(WorkspaceState):
 
     def user_url(self, user: User) -> str:
         return f"{self.base_url}/{self.url_key}/profiles/{user.display_name}"
+
+    def view_url(self, view: View) -> str:
+        return f"{self.base_url}/{self.url_key}/view/{slug(view.name)}-{view.slug_id}"
 
     # -- events
 
@@ -148,6 +154,8 @@ class EventedWorkspace(WorkspaceState):
                 return payloads.cycle(entity)
             case Project():
                 return payloads.project(entity)
+            case Relation():
+                return payloads.relation(entity)
             case User():
                 return payloads.user(entity)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from .records import Cycle, Issue, Label, Team, User, WorkflowState
+from .records import Cycle, Issue, Label, Project, Team, User, View, WorkflowState
 
 if TYPE_CHECKING:
     from .workspace import LinearWorkspace
@@ -49,6 +49,7 @@ class Filters:
             "team": lambda value: self.team(workspace.teams[issue.team_id], value),
             "parent": lambda value: self.issue(workspace.issues.get(issue.parent_id or ""), value),
             "cycle": lambda value: self.cycle(workspace.cycles.get(issue.cycle_id or ""), value),
+            "project": lambda value: self.project(workspace.projects.get(issue.project_id or ""), value),
             "assignee": lambda value: self.user(workspace.users.get(issue.assignee_id or ""), value),
             "creator": lambda value: self.user(workspace.users.get(issue.creator_id), value),
             "labels": lambda value: self._labels(issue, value),
@@ -79,16 +80,29 @@ class Filters:
         phase = self._workspace.cycle_phase(cycle)
         phases = {"isActive": "active", "isFuture": "future", "isPast": "past"}
         relations = {name: _phase_test(phase == word) for name, word in phases.items()}
+        team = self._workspace.teams[cycle.team_id]
+        relations["isNext"] = _phase_test(cycle is self._workspace.next_cycle(team))
+        relations["team"] = lambda value: self.team(team, value)
         return self._fits(cycle, wanted, self.cycle, relations)
+
+    def project(self, project: Project | None, wanted: Filter | None) -> bool:
+        return _only_null(wanted) if project is None else self._fits(project, wanted, self.project, {})
+
+    def view(self, view: View, wanted: Filter | None) -> bool:
+        return self._fits(view, wanted, self.view, {})
 
     def _labels(self, issue: Issue, wanted: Filter) -> bool:
         labels = self._workspace.labels_of(issue)
-        plain = {name: value for name, value in wanted.items() if name not in ("some", "every", "null")}
+        special = ("some", "every", "length", "null", "and", "or")
+        plain = {name: value for name, value in wanted.items() if name not in special}
         return (
             (not plain or any(self.label(one, plain) for one in labels))
             and ("some" not in wanted or any(self.label(one, wanted["some"]) for one in labels))
             and ("every" not in wanted or all(self.label(one, wanted["every"]) for one in labels))
+            and ("length" not in wanted or compares(len(labels), wanted["length"]))
             and ("null" not in wanted or (not labels) is wanted["null"])
+            and all(self._labels(issue, one) for one in wanted.get("and") or ())
+            and ("or" not in wanted or any(self._labels(issue, one) for one in wanted["or"]))
         )
 
     def _issue_id(self, issue: Issue, wanted: Filter) -> bool:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from .filters import snake
 from .records import Issue, Label
 from .resolvers import Refused, Resolvers
 from .state import NotAllowedError, NotFoundError
 
 Input = Mapping[str, Any]
+MOST_AT_ONCE = 50
 
 
 class Mutations(Resolvers):
@@ -30,6 +32,15 @@ class Mutations(Resolvers):
         return {
             "issueCreate": self._create_issue,
             "issueUpdate": self._update_issue,
+            "issueBatchUpdate": self._update_issues,
+            "issueRelationCreate": self._create_relation,
+            "issueRelationDelete": self._delete_relation,
+            "entityExternalLinkCreate": self._create_external_link,
+            "entityExternalLinkUpdate": self._update_external_link,
+            "entityExternalLinkDelete": self._delete_external_link,
+            "customViewCreate": self._create_view,
+            "customViewUpdate": self._update_view,
+            "customViewDelete": self._delete_view,
             "issueArchive": self._archive_issue,
             "issueUnarchive": self._unarchive_issue,
             "issueDelete": self._delete_issue,
@@ -72,9 +83,7 @@ class Mutations(Resolvers):
 
     def _update_issue(self, *, id: str, input: Input) -> dict[str, Any]:  # noqa: A002 - the arguments' names
         issue, workspace, by = self.find_issue(id), self.workspace, self.asker.user
-        labels = list(input.get("labelIds") or issue.label_ids)
-        labels += [one for one in input.get("addedLabelIds") or () if one not in labels]
-        labels = [one for one in labels if one not in (input.get("removedLabelIds") or ())]
+        labels = _labels_after(issue, input)
         found = [self.find_label(one) for one in labels]
         self._check_exclusive(found)
         if labels != issue.label_ids:
@@ -96,6 +105,76 @@ class Mutations(Resolvers):
         if "projectId" in input:
             workspace.set_project(issue, input["projectId"], by=by)
         return {"issue": issue}
+
+    def _update_issues(self, *, ids: Sequence[str], input: Input) -> dict[str, Any]:  # noqa: A002 - as above
+        """The same change for many: all of them or none."""
+        if not 1 <= len(ids) <= MOST_AT_ONCE:
+            raise Refused("INVALID_INPUT", f"Argument Validation Error: ids must have 1 to {MOST_AT_ONCE} elements")
+        # Identifiers are not taken here, unlike elsewhere.
+        if any(one not in self.workspace.issues for one in ids):
+            raise self.not_found("Issue")
+        found = [self.find_issue(one) for one in ids]
+        cycle = self.find_cycle(input["cycleId"]) if input.get("cycleId") else None
+        if cycle is not None and any(one.team_id != cycle.team_id for one in found):
+            raise NotAllowedError(f"{cycle.title} belongs to another team.")
+        for one in found:
+            self._check_exclusive([self.find_label(label) for label in _labels_after(one, input)])
+        for one in found:
+            self._update_issue(id=one.id, input=input)
+        return {"issues": found}
+
+    def _create_relation(self, *, input: Input) -> dict[str, Any]:  # noqa: A002 - as above
+        issue, related = self.find_issue(input["issueId"]), self.find_issue(input["relatedIssueId"])
+        made = self.workspace.relate(issue, input["type"], related, id=input.get("id"), by=self.asker.user)
+        return {"issueRelation": made}
+
+    def _delete_relation(self, *, id: str) -> dict[str, Any]:  # noqa: A002 - as above
+        relation = self.find_relation(id)
+        self.workspace.unrelate(relation, by=self.asker.user)
+        return {"entityId": relation.id}
+
+    # -- links on cycles, views
+
+    def _create_external_link(self, *, input: Input) -> dict[str, Any]:  # noqa: A002 - as above
+        if not input.get("cycleId"):
+            raise Refused("INPUT_ERROR", "Exactly one of the entities that can carry a link is needed")
+        cycle = self.find_cycle(input["cycleId"])
+        more = {"id": input.get("id"), "sort_order": input.get("sortOrder")}
+        link = self.workspace.add_external_link(cycle, input["url"], input["label"], **more, by=self.asker.user)
+        return {"entityExternalLink": link}
+
+    def _update_external_link(self, *, id: str, input: Input) -> dict[str, Any]:  # noqa: A002 - as above
+        names = {"url": "url", "label": "label", "sortOrder": "sort_order"}
+        changes = {names[name]: value for name, value in input.items() if value is not None}
+        link = self.workspace.edit_external_link(self.find_external_link(id), **changes)
+        return {"entityExternalLink": link}
+
+    def _delete_external_link(self, *, id: str) -> dict[str, Any]:  # noqa: A002 - as above
+        link = self.find_external_link(id)
+        self.workspace.remove_external_link(link)
+        return {"entityId": link.id}
+
+    def _create_view(self, *, input: Input) -> dict[str, Any]:  # noqa: A002 - as above
+        view = self.workspace.create_view(
+            input["name"],
+            input.get("filterData") or {},
+            shared=bool(input.get("shared")),
+            description=input.get("description"),
+            icon=input.get("icon"),
+            color=input.get("color"),
+            team=self.team(input["teamId"]) if input.get("teamId") else None,
+            id=input.get("id"),
+            by=self.asker.user,
+        )
+        return {"customView": view}
+
+    def _update_view(self, *, id: str, input: Input) -> dict[str, Any]:  # noqa: A002 - as above
+        return {"customView": self.workspace.edit_view(self.find_view(id), **{snake(k): v for k, v in input.items()})}
+
+    def _delete_view(self, *, id: str) -> dict[str, Any]:  # noqa: A002 - as above
+        view = self.find_view(id)
+        self.workspace.delete_view(view)
+        return {"entityId": view.id}
 
     def _archive_issue(self, *, id: str, trash: bool | None = None) -> dict[str, Any]:  # noqa: A002 - as above
         issue = self.find_issue(id)
@@ -193,3 +272,9 @@ class Mutations(Resolvers):
         attachment = self.find_attachment(id)
         self.workspace.delete_attachment(attachment, by=self.asker.user)
         return {"entityId": attachment.id}
+
+
+def _labels_after(issue: Issue, wanted: Input) -> list[str]:
+    labels = list(wanted.get("labelIds") or issue.label_ids)
+    labels += [one for one in wanted.get("addedLabelIds") or () if one not in labels]
+    return [one for one in labels if one not in (wanted.get("removedLabelIds") or ())]

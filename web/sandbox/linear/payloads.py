@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from .records import Attachment, Cycle, Issue, Label, Project, User
+from .records import Attachment, Cycle, Issue, Label, Project, Relation, User
 
 if TYPE_CHECKING:
     from .events import EventedWorkspace
@@ -173,6 +173,16 @@ class Payloads:
                 "completedIssueCountHistory": [],
             }
         )
+
+    def relation(self, relation: Relation) -> Json:
+        return {
+            "id": relation.id,
+            "createdAt": iso(relation.created_at),
+            "updatedAt": iso(relation.updated_at),
+            "type": relation.type,
+            "issueId": relation.issue_id,
+            "relatedIssueId": relation.related_issue_id,
+        }
 
     def user(self, user: User) -> Json:
         return _filled(

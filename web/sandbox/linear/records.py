@@ -158,6 +158,61 @@ class Attachment:
 
 
 @dataclass(slots=True)
+class Relation:
+    """What `issue_id` is to `related_issue_id`: blocks, duplicate, related or similar."""
+
+    id: str
+    type: str
+    issue_id: str
+    related_issue_id: str
+    created_at: datetime
+    updated_at: datetime
+    archived_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class ExternalLink:
+    """An address on a cycle, drawn as a button in its head."""
+
+    id: str
+    cycle_id: str
+    url: str
+    label: str
+    created_at: datetime
+    updated_at: datetime
+    creator_id: str
+    sort_order: float = 0.0
+    archived_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class View:
+    """A filter over issues with a name, for everybody (`shared`) or for its owner."""
+
+    id: str
+    name: str
+    slug_id: str
+    created_at: datetime
+    updated_at: datetime
+    creator_id: str
+    filter_data: dict[str, Any] = field(default_factory=dict)
+    description: str | None = None
+    icon: str | None = None
+    color: str | None = None
+    shared: bool = False
+    team_id: str | None = None
+    archived_at: datetime | None = None
+
+    @property
+    def owner_id(self) -> str:
+        return self.creator_id
+
+    @property
+    def model_name(self) -> str:
+        return "Issue"
+
+
+@dataclass(slots=True)
 class Issue:
     """`id` stays for life; team and number, and so the identifier, change when the issue moves."""
 

@@ -14,7 +14,19 @@ from .engine import LARGEST_PAGE, PAGE
 from .filters import Filter, Filters, snake
 from .oauth import Grant
 from .payloads import PRIORITIES
-from .records import Attachment, Cycle, Issue, Label, Project, Team, User, WorkflowState
+from .records import (
+    Attachment,
+    Cycle,
+    ExternalLink,
+    Issue,
+    Label,
+    Project,
+    Relation,
+    Team,
+    User,
+    View,
+    WorkflowState,
+)
 from .state import NotFoundError
 
 if TYPE_CHECKING:
@@ -80,6 +92,30 @@ class Resolvers:
             raise self.not_found("Attachment")
         return attachment
 
+    def find_cycle(self, wanted: str) -> Cycle:
+        cycle = self.workspace.cycles.get(wanted)
+        if cycle is None or not self._sees_team(cycle.team_id):
+            raise self.not_found("Cycle")
+        return cycle
+
+    def find_external_link(self, wanted: str) -> ExternalLink:
+        link: ExternalLink = self._find("EntityExternalLink", self.workspace.external_link, wanted)
+        self.find_cycle(link.cycle_id)
+        return link
+
+    def find_view(self, wanted: str) -> View:
+        view = self.workspace.views.get(wanted)
+        if view is None or not self._sees_view(view):
+            raise self.not_found("CustomView")
+        return view
+
+    def find_relation(self, wanted: str) -> Relation:
+        relation = self.workspace.relations.get(wanted)
+        if relation is None:
+            raise self.not_found("IssueRelation")
+        self.find_issue(relation.issue_id)
+        return relation
+
     def not_found(self, entity: str) -> Refused:
         return Refused(self.workspace.not_found_code, f"Entity not found: {entity}")
 
@@ -94,6 +130,9 @@ class Resolvers:
 
     def _sees_team(self, team_id: str | None) -> bool:
         return team_id is None or self.workspace.sees_team(self.asker.user, self.workspace.teams[team_id])
+
+    def _sees_view(self, view: View) -> bool:
+        return (view.shared or view.creator_id == self.asker.user.id) and self._sees_team(view.team_id)
 
     # -- queries
 
@@ -138,15 +177,26 @@ class Resolvers:
             raise self.not_found("Cycle")
         return found
 
-    def cycles(self, **page: Any) -> Page:
-        return self.page([one for one in self.workspace.cycles.values() if self._sees_team(one.team_id)], **page)
+    def cycles(self, *, filter: Filter | None = None, **page: Any) -> Page:  # noqa: A002 - as above
+        mine = [one for one in self.workspace.cycles.values() if self._sees_team(one.team_id)]
+        return self.page([one for one in mine if self.filters.cycle(one, filter)], **page)
 
     def project(self, id: str) -> Project:  # noqa: A002 - the argument's name in the schema
         found: Project = self._find("Project", self.workspace.project, id)
         return found
 
-    def projects(self, **page: Any) -> Page:
-        return self.page(list(self.workspace.projects.values()), **page)
+    def projects(self, *, filter: Filter | None = None, **page: Any) -> Page:  # noqa: A002 - as above
+        return self.page([one for one in self.workspace.projects.values() if self.filters.project(one, filter)], **page)
+
+    def entity_external_link(self, id: str) -> ExternalLink:  # noqa: A002 - the argument's name in the schema
+        return self.find_external_link(id)
+
+    def custom_view(self, id: str) -> View:  # noqa: A002 - the argument's name in the schema
+        return self.find_view(id)
+
+    def custom_views(self, *, filter: Filter | None = None, **page: Any) -> Page:  # noqa: A002 - as above
+        mine = [one for one in self.workspace.views.values() if self._sees_view(one)]
+        return self.page([one for one in mine if self.filters.view(one, filter)], **page)
 
     def issue_label(self, id: str) -> Label:  # noqa: A002 - the argument's name in the schema
         return self.find_label(id)
@@ -266,9 +316,9 @@ class Resolvers:
                 return workspace.cycles.get(linked)
             case "project":
                 return workspace.projects.get(linked)
-            case "assignee" | "creator" | "lead":
+            case "assignee" | "creator" | "lead" | "owner":
                 return workspace.users.get(linked)
-            case "issue":
+            case "issue" | "relatedIssue":
                 return workspace.issues[linked]
             case _:
                 raise LookupError(name)
@@ -296,6 +346,21 @@ class Resolvers:
 
     def _issue_attachments(self, issue: Issue, **page: Any) -> Page:
         return self.page(self.workspace.attachments_of(issue), **page)
+
+    def _issue_relations(self, issue: Issue, **page: Any) -> Page:
+        mine = [one for one in self.workspace.relations.values() if one.issue_id == issue.id]
+        return self.page([one for one in mine if self._visible(self.workspace.issues[one.related_issue_id])], **page)
+
+    def _issue_inverse_relations(self, issue: Issue, **page: Any) -> Page:
+        mine = [one for one in self.workspace.relations.values() if one.related_issue_id == issue.id]
+        return self.page([one for one in mine if self._visible(self.workspace.issues[one.issue_id])], **page)
+
+    def _view_issues(self, view: View, *, filter: Filter | None = None, **page: Any) -> Page:  # noqa: A002 - as above
+        mine = [one for one in self.workspace.issues.values() if self.filters.issue(one, view.filter_data)]
+        return self.some_issues(mine, filter, page)
+
+    def _cycle_links(self, cycle: Cycle, **page: Any) -> Page:
+        return self.page(self.workspace.links_of(cycle), **page)
 
     def _label_parent(self, label: Label) -> Label | None:
         return self.workspace.labels.get(label.parent_id or "")
@@ -378,11 +443,14 @@ class Resolvers:
 _WORDS: dict[type, str] = {
     Attachment: "attachment",
     Cycle: "cycle",
+    ExternalLink: "link",
     Issue: "issue",
     Label: "label",
     Project: "project",
+    Relation: "relation",
     Team: "team",
     User: "user",
+    View: "view",
     WorkflowState: "state",
 }
 

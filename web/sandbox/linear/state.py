@@ -10,9 +10,24 @@ from typing import TypeVar
 from uuid import UUID
 
 from .clock import MovableClock
-from .records import FINISHED, Attachment, Cycle, Issue, Label, Project, Team, User, WorkflowState
+from .records import (
+    FINISHED,
+    Attachment,
+    Cycle,
+    ExternalLink,
+    Issue,
+    Label,
+    Project,
+    Relation,
+    Team,
+    User,
+    View,
+    WorkflowState,
+)
 
-Record = TypeVar("Record", Attachment, Cycle, Issue, Label, Project, Team, User, WorkflowState)
+Record = TypeVar(
+    "Record", Attachment, Cycle, ExternalLink, Issue, Label, Project, Relation, Team, User, View, WorkflowState
+)
 
 
 class NotFoundError(LookupError):
@@ -46,6 +61,9 @@ class WorkspaceState:
         self.labels: dict[str, Label] = {}
         self.issues: dict[str, Issue] = {}
         self.attachments: dict[str, Attachment] = {}
+        self.relations: dict[str, Relation] = {}
+        self.external_links: dict[str, ExternalLink] = {}
+        self.views: dict[str, View] = {}
         # Ids are random in shape but the same in every run, so that a failing test can be read twice.
         self._chance = random.Random(f"stand-in-linear:{name}")
         self._last_stamp = datetime.fromtimestamp(0, UTC)
@@ -116,7 +134,30 @@ class WorkspaceState:
     def attachment(self, wanted: str | Attachment) -> Attachment:
         return _named(self.attachments, "Attachment", wanted, lambda one: (one.url,))
 
+    def relation(self, wanted: str | Relation) -> Relation:
+        return _named(self.relations, "IssueRelation", wanted, lambda _: ())
+
+    def external_link(self, wanted: str | ExternalLink) -> ExternalLink:
+        return _named(self.external_links, "EntityExternalLink", wanted, lambda one: (one.url,))
+
+    def view(self, wanted: str | View) -> View:
+        return _named(self.views, "CustomView", wanted, lambda one: (one.name, one.slug_id))
+
     # -- relations
+
+    def links_of(self, cycle: Cycle) -> list[ExternalLink]:
+        mine = (one for one in self.external_links.values() if one.cycle_id == cycle.id)
+        return sorted(mine, key=lambda one: (one.sort_order, one.created_at))
+
+    def blockers_of(self, issue: Issue) -> list[Issue]:
+        """What must be done before an issue."""
+        mine = (one for one in self.relations.values() if one.type == "blocks" and one.related_issue_id == issue.id)
+        return self.sorted(self.issues[one.issue_id] for one in mine)
+
+    def blocked_by(self, issue: Issue) -> list[Issue]:
+        """What waits for an issue."""
+        mine = (one for one in self.relations.values() if one.type == "blocks" and one.issue_id == issue.id)
+        return self.sorted(self.issues[one.related_issue_id] for one in mine)
 
     def states_of(self, team: Team) -> list[WorkflowState]:
         return sorted((one for one in self.states.values() if one.team_id == team.id), key=lambda one: one.position)
@@ -146,6 +187,9 @@ class WorkspaceState:
 
     def active_cycle(self, team: Team) -> Cycle | None:
         return next((one for one in self.cycles_of(team) if self.cycle_phase(one) == "active"), None)
+
+    def next_cycle(self, team: Team) -> Cycle | None:
+        return next((one for one in self.cycles_of(team) if self.cycle_phase(one) == "future"), None)
 
     def cycle_phase(self, cycle: Cycle) -> str:
         """past, active or future."""

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from .clock import MovableClock, utc_now
 from .faults import Faults
-from .planning import PlannedWorkspace
+from .links_and_views import ConnectedWorkspace
 from .rate_limits import RateLimits
 from .records import DROPPED, UNSET, Cycle, Issue, Label, Project, Team, User, WorkflowState
 from .seeding import seed_people, seed_work
@@ -29,7 +29,7 @@ class Call:
     complexity: int
 
 
-class LinearWorkspace(PlannedWorkspace):
+class LinearWorkspace(ConnectedWorkspace):
     """One Linear workspace in memory, for tests and for the demo.
 
         workspace = LinearWorkspace("Acme", "http://127.0.0.1:8082")
@@ -250,6 +250,8 @@ class LinearWorkspace(PlannedWorkspace):
             found.archived_at, found.trashed = self.stamp(), True
             for one in [one for one in self.attachments.values() if one.issue_id == found.id]:
                 del self.attachments[one.id]
+            for tie in [one for one in self.relations.values() if found.id in (one.issue_id, one.related_issue_id)]:
+                del self.relations[tie.id]
             self._publish("remove", found, self._actor(by))
             for child in [one for one in self.issues.values() if one.parent_id == found.id]:
                 self._change(child, {"parent_id": None}, by)

@@ -1,0 +1,83 @@
+"""Linear's cycles as the sprints that the core knows: which are open, what they hold, and moving issues between them.
+
+https://linear.app/docs/use-cycles
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from connector.tracker import BadDelivery, SprintChanged, TrackerRefused
+from linear_app.client import LinearClient
+from linear_app.issue_fields import identity
+from linear_app.signature import moment
+
+# Issues that one batch update takes.
+BATCH = 50
+BLOCKS = "blocks"
+LONGEST_NAME = 200
+PHASES = {"active": "isActive", "future": "isFuture"}
+
+
+def open_cycles(client: LinearClient, team: str | None) -> Iterator[SprintChanged]:
+    """Read the cycles that run now or are still to come, of one team or of all that we may see."""
+    wanted: dict[str, Any] = {"isPast": {"eq": False}}
+    if team is not None:
+        wanted["team"] = {"id": {"eq": team}}
+    for nodes in client.pages("Cycles", "cycles", urgent=True, filter=wanted):
+        for node in nodes:
+            yield _cycle(node)
+
+
+def issues_of(client: LinearClient, cycle: str) -> Iterator[list[dict[str, Any]]]:
+    """Read the issues of a cycle with what blocks them, page by page."""
+    return client.pages("IssuesWithBlockers", "issues", filter={"cycle": {"id": {"eq": cycle}}})
+
+
+def move(client: LinearClient, issue_ids: Sequence[str], cycle: str | None) -> None:
+    """Put issues into a cycle of their team, or out of the one that they are in. Raises TrackerRefused."""
+    for start in range(0, len(issue_ids), BATCH):
+        asked = {"ids": list(issue_ids[start : start + BATCH]), "input": {"cycleId": cycle}}
+        if client.run("UpdateIssues", urgent=True, **asked)["issueBatchUpdate"]["success"] is not True:
+            raise TrackerRefused("Linear did not move the issues, and does not say why")
+
+
+def blockers(client: LinearClient, node: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what must be done before an issue that was read with its relations; the rest of very many is asked for."""
+    found = node["inverseRelations"]
+    nodes = list(found["nodes"])
+    while found["pageInfo"]["hasNextPage"]:
+        after = found["pageInfo"]["endCursor"]
+        found = client.run("Blockers", id=node["id"], after=after)["issue"]["inverseRelations"]
+        nodes += found["nodes"]
+    return tuple(sorted({identity(one["issue"]["id"]) for one in nodes if one["type"] == BLOCKS}))
+
+
+def title_of(data: Mapping[str, Any]) -> str:
+    """Return what people call a cycle: its own name, or its number."""
+    name, number = data.get("name"), data.get("number")
+    if isinstance(name, str) and name:
+        return name[:LONGEST_NAME]
+    # Linear's numbers are floats in answers and whole ones in webhooks.
+    return f"Cycle {int(number)}" if isinstance(number, int | float) and not isinstance(number, bool) else "Cycle"
+
+
+def _cycle(node: Mapping[str, Any]) -> SprintChanged:
+    starts, ends, updated = (_moment(node, name) for name in ("startsAt", "endsAt", "updatedAt"))
+    state = next((word for word, field in PHASES.items() if node[field]), "closed")
+    # A cycle begins by the clock, without an update of its own.
+    happened_at = max(updated, starts) if state == "active" else updated
+    try:
+        cycle, team = identity(node["id"]), identity(node["team"]["id"])
+    except BadDelivery as error:
+        raise TrackerRefused(f"Linear's answer about a cycle can't be read: {error}") from None
+    return SprintChanged(cycle, title_of(node), state, happened_at, starts, ends, team)
+
+
+def _moment(node: Mapping[str, Any], name: str) -> datetime:
+    found = moment(node[name])
+    if found is None:
+        raise TrackerRefused(f"Linear's answer about a cycle can't be read: {name}")
+    return found

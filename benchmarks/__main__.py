@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import accept, apply_cost, burst, delivery, panel
+from benchmarks import accept, apply_cost, burst, delivery, panel, planning
 from benchmarks.ground import Figure
 
 PARTS: dict[str, Callable[[], Iterator[Figure]]] = {
     "accept": accept.figures,
     "apply": apply_cost.figures,
     "panel": panel.figures,
+    "overlay": planning.figures,
     "delivery": delivery.figures,
     "burst": burst.figures,
 }

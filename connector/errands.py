@@ -10,12 +10,14 @@ from sqlalchemy import and_, or_, select
 from connector.apply import apply_snapshot, mark_stale
 from connector.cards import refresh_cards, show_cards
 from connector.core import Core
+from connector.goal_marks import show_marks
 from connector.label_links import sync_labels
 from connector.linking import confirm_waiting_link, read_subtree
 from connector.measuring import measure_key_result
 from connector.models import Connection, CountedUnit, Issue, Link, OutboxEntry
 from connector.outbox import enqueue
 from connector.panel_label import kept, label_of_issue, label_of_key_result
+from connector.planning.sprint_link import show_sprint_links
 from connector.planning.sprints import refresh_sprint
 from connector.site_settings import reread_issues
 from connector.tracker import IssueUnreadable
@@ -129,6 +131,11 @@ def discover(core: Core, connection: Connection, entry: OutboxEntry) -> None:
             enqueue(session, connection.id, "reread", "")
 
 
+def goal_marks(core: Core, connection: Connection, entry: OutboxEntry) -> None:
+    """Let the tracker's searches know what a batch of issues ladders into."""
+    show_marks(core, connection)
+
+
 def reread(core: Core, connection: Connection, entry: OutboxEntry) -> None:
     """Read every known issue again, after a setting changed."""
     reread_issues(core, connection)
@@ -144,15 +151,22 @@ def read_sprint(core: Core, connection: Connection, entry: OutboxEntry) -> None:
     refresh_sprint(core, connection, entry.subject)
 
 
+def sprint_link(core: Core, connection: Connection, entry: OutboxEntry) -> None:
+    """Put the link to our planning page on a sprint, or on every open one."""
+    show_sprint_links(core, connection, entry.subject)
+
+
 HANDLERS: Mapping[str, Errand] = {
     "confirm_link": confirm_link,
     "discover": discover,
     "fetch_issue": fetch_issue,
     "fetch_subtree": fetch_subtree,
+    "goal_marks": goal_marks,
     "measure": measure,
     "read_sprint": read_sprint,
     "refresh_labels": refresh_labels,
     "reread": reread,
     "show_label": show_label,
+    "sprint_link": sprint_link,
     "sync_goal_labels": sync_goal_labels,
 }

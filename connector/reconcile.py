@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from connector import goal_marks
 from connector.apply import apply_deletion, apply_snapshot
 from connector.cards import repair_cards
 from connector.core import Core
 from connector.measuring import ask_queries
 from connector.models import Connection
 from connector.outbox import enqueue
+from connector.sprints import EVERY_SPRINT
 from connector.telemetry import logger
 
 # Each look reaches back a little before the previous one: trackers index late, clocks differ, and Jira's query
@@ -74,6 +76,11 @@ def reconcile(core: Core, connection_id: str) -> Reconciled:
             repair_cards(session, row, core.clock())
         if capabilities.goal_labels:
             enqueue(session, connection_id, "sync_goal_labels", "labels")
+        if capabilities.goal_marks:
+            goal_marks.begin(session, row, core.clock())
+        if capabilities.sprint_links:
+            # Sprints begin by the clock, and some trackers make new ones without a word.
+            enqueue(session, connection_id, "sprint_link", EVERY_SPRINT)
     ask_queries(core, connection)
     logger.info("reconciled", connection=connection_id, seen=seen, repaired=repaired)
     return Reconciled(seen=seen, repaired=repaired)

@@ -7,8 +7,15 @@ from collections.abc import Collection
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from connector.goal_marks import OPEN_SPRINTS, look_at_sprint
 from connector.models import Connection, Issue, Sprint, SprintIssue
+from connector.outbox import enqueue
 from connector.tracker import SprintChanged
+
+# `Connection.settings`: true where sprints can carry a link to our planning page.
+LINKED_SPRINTS = "linked_sprints"
+# The subject of the errand `sprint_link` that asks which sprints there are.
+EVERY_SPRINT = ""
 
 
 def apply_sprint(session: Session, connection: Connection, event: SprintChanged) -> str:
@@ -23,12 +30,17 @@ def apply_sprint(session: Session, connection: Connection, event: SprintChanged)
         session.add(sprint)
     elif sprint.watermark is not None and event.happened_at < sprint.watermark:
         return "late"
+    opens = event.state in OPEN_SPRINTS and sprint.state not in OPEN_SPRINTS
     sprint.name, sprint.state = event.name or sprint.name, event.state
     sprint.board = event.board or sprint.board
     sprint.starts_at = event.starts_at or sprint.starts_at
     sprint.ends_at = event.ends_at or sprint.ends_at
     sprint.watermark = event.happened_at
     session.flush()
+    if opens:
+        look_at_sprint(session, connection.id, sprint.external_id, event.happened_at)
+    if sprint.shown_link is None and sprint.state in ("active", "future") and connection.settings.get(LINKED_SPRINTS):
+        enqueue(session, connection.id, "sprint_link", sprint.external_id)
     return "applied"
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
-from connector.tracker import BadDelivery, SprintChanged, TrackerRefused
+from connector.tracker import BadDelivery, IssueUnreadable, SprintChanged, TrackerRefused
 from linear_app.client import LinearClient
 from linear_app.issue_fields import identity
 from linear_app.signature import moment
@@ -40,8 +41,30 @@ def move(client: LinearClient, issue_ids: Sequence[str], cycle: str | None) -> N
     """Put issues into a cycle of their team, or out of the one that they are in. Raises TrackerRefused."""
     for start in range(0, len(issue_ids), BATCH):
         asked = {"ids": list(issue_ids[start : start + BATCH]), "input": {"cycleId": cycle}}
-        if client.run("UpdateIssues", urgent=True, **asked)["issueBatchUpdate"]["success"] is not True:
-            raise TrackerRefused("Linear did not move the issues, and does not say why")
+        _succeeded(client.run("UpdateIssues", urgent=True, **asked)["issueBatchUpdate"])
+
+
+def show_link(client: LinearClient, cycle: str, url: str, title: str, known_id: str | None) -> str:
+    """Put a link on a cycle, or bring ours up to date, and return its id.
+
+    Linear keeps as many links of one address as it is given, so one that is there already is looked for first.
+    """
+    shown = {"label": title[:LONGEST_NAME], "url": url}
+    if known_id is not None:
+        try:
+            _succeeded(client.run("UpdateCycleLink", id=known_id, input=shown)["entityExternalLinkUpdate"])
+            return known_id
+        except IssueUnreadable:
+            # Somebody took it off; whoever asks wants it there again.
+            pass
+    there = next((one for one in _links(client, cycle) if one["url"] == url), None)
+    if there is not None:
+        if there["label"] != shown["label"]:
+            _succeeded(client.run("UpdateCycleLink", id=there["id"], input=shown)["entityExternalLinkUpdate"])
+        return str(there["id"])
+    fresh = {**shown, "id": str(uuid4()), "cycleId": cycle}
+    made = _succeeded(client.run("CreateCycleLink", input=fresh)["entityExternalLinkCreate"])
+    return str(made["entityExternalLink"]["id"])
 
 
 def blockers(client: LinearClient, node: Mapping[str, Any]) -> tuple[str, ...]:
@@ -74,6 +97,22 @@ def _cycle(node: Mapping[str, Any]) -> SprintChanged:
     except BadDelivery as error:
         raise TrackerRefused(f"Linear's answer about a cycle can't be read: {error}") from None
     return SprintChanged(cycle, title_of(node), state, happened_at, starts, ends, team)
+
+
+def _links(client: LinearClient, cycle: str) -> Iterator[dict[str, Any]]:
+    after: str | None = None
+    while True:
+        found = client.run("CycleLinks", id=cycle, after=after)["cycle"]["links"]
+        yield from found["nodes"]
+        if not found["pageInfo"]["hasNextPage"]:
+            return
+        after = found["pageInfo"]["endCursor"]
+
+
+def _succeeded(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    if answer["success"] is not True:
+        raise TrackerRefused("Linear did not do it, and does not say why")
+    return answer
 
 
 def _moment(node: Mapping[str, Any], name: str) -> datetime:

@@ -54,7 +54,7 @@ class LinearTracker(BasicTracker):
     """Answers the core's questions about Linear workspaces; see connector.tracker.Tracker."""
 
     name = TRACKER_NAME
-    capabilities = Capabilities(cards=True, goal_labels=True, sprints=True)
+    capabilities = Capabilities(cards=True, goal_labels=True, sprints=True, sprint_links=True)
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -179,6 +179,10 @@ class LinearTracker(BasicTracker):
     def move_to_sprint(self, connection: Connection, external_ids: Sequence[str], sprint: str | None) -> None:
         """Put issues into a cycle, or out of theirs; Linear refuses a cycle of another team."""
         cycles.move(self.client(connection), external_ids, sprint)
+
+    def show_sprint_link(self, connection: Connection, sprint: str, url: str, title: str, known_id: str | None) -> str:
+        """Put a link to our planning page on a cycle, or bring it up to date."""
+        return cycles.show_link(self.client(connection), sprint, url, title, known_id)
 
     def profile(self, connection: Connection, account_id: str) -> Profile:
         """Read a person's name."""

@@ -195,3 +195,52 @@ def test_other_relations_move_nothing(connection: Connection) -> None:
 def _events(connection: Connection, said: dict[str, Any], ours: frozenset[str]) -> list[Any]:
 
     return list(events_in(connection, "Issue.update", json.dumps(said).encode(), ours))
+
+
+PAGE = "https://ladder.example/planning/7"
+
+
+def links(*there: dict[str, Any]) -> dict[str, Any]:
+    """Return the links on a cycle."""
+    return {"cycle": {"links": page(*there)}}
+
+
+def test_a_link_is_put_on_a_cycle_once(tracker: LinearTracker, connection: Connection, linear: Linear) -> None:
+    linear.says("CycleLinks", links({"id": "other", "url": "https://docs.example/", "label": "Notes"}))
+    linear.says(
+        "CreateCycleLink", {"entityExternalLinkCreate": {"success": True, "entityExternalLink": {"id": "link-1"}}}
+    )
+    assert tracker.show_sprint_link(connection, "cycle-4", PAGE, "Goals", None) == "link-1"
+    sent = linear.last("CreateCycleLink")["input"]
+    assert (sent["cycleId"], sent["url"], sent["label"]) == ("cycle-4", PAGE, "Goals")
+    # It was made, but we died before writing that down.
+    linear.says("CycleLinks", links({"id": "link-1", "url": PAGE, "label": "Goals"}))
+    assert tracker.show_sprint_link(connection, "cycle-4", PAGE, "Goals", None) == "link-1"
+    assert linear.names().count("CreateCycleLink") == 1
+
+
+def test_a_link_on_a_cycle_follows_its_title(tracker: LinearTracker, connection: Connection, linear: Linear) -> None:
+    linear.always("UpdateCycleLink", {"entityExternalLinkUpdate": {"success": True}})
+    assert tracker.show_sprint_link(connection, "cycle-4", PAGE, "Our goals", "link-1") == "link-1"
+    assert linear.last("UpdateCycleLink") == {"id": "link-1", "input": {"label": "Our goals", "url": PAGE}}
+    linear.says("CycleLinks", links({"id": "link-1", "url": PAGE, "label": "Goals"}))
+    assert tracker.show_sprint_link(connection, "cycle-4", PAGE, "Our goals", None) == "link-1"
+    assert linear.names() == ["UpdateCycleLink", "CycleLinks", "UpdateCycleLink"]
+
+
+def test_a_link_that_somebody_took_off_is_put_on_again_when_asked_for(
+    tracker: LinearTracker, connection: Connection, linear: Linear
+) -> None:
+    linear.says("UpdateCycleLink", refusal("ENTITY_NOT_FOUND")).says("CycleLinks", links())
+    linear.says(
+        "CreateCycleLink", {"entityExternalLinkCreate": {"success": True, "entityExternalLink": {"id": "link-2"}}}
+    )
+    assert tracker.show_sprint_link(connection, "cycle-4", PAGE, "Goals", "link-1") == "link-2"
+
+
+def test_a_link_that_linear_did_not_take_is_no_success(
+    tracker: LinearTracker, connection: Connection, linear: Linear
+) -> None:
+    linear.says("UpdateCycleLink", {"entityExternalLinkUpdate": {"success": False}})
+    with pytest.raises(TrackerRefused, match="did not do it"):
+        tracker.show_sprint_link(connection, "cycle-4", PAGE, "Goals", "link-1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from fractions import Fraction
+from functools import lru_cache
 
 from sqlalchemy import DateTime, Dialect, String
 from sqlalchemy.types import TypeDecorator
@@ -23,7 +24,15 @@ class Exact(TypeDecorator[Fraction]):
         return None if value is None else str(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Fraction | None:
-        return None if value is None else Fraction(value)
+        return None if value is None else _parsed(value)
+
+
+@lru_cache(maxsize=4096)
+def _parsed(text: str) -> Fraction:
+    """Read a rational. Most weights, sizes and credits are the same few numbers, and reading one takes a regular
+    expression.
+    """
+    return Fraction(text)
 
 
 class UtcDateTime(TypeDecorator[datetime]):

@@ -6,11 +6,12 @@ from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fractions import Fraction
+from math import lcm
 
 from mapping.display import signed_points
 from mapping.forest import Issue, IssueId
 from mapping.issue_class import OPEN, IssueClass
-from mapping.progress import ONE, ZERO, Options, ratio, work_progress
+from mapping.progress import ONE, Options, work_progress
 from mapping.rollup import Kind
 
 
@@ -101,21 +102,35 @@ def alignment(items: Iterable[SprintItem]) -> Alignment:
     An issue without an estimate weighs 1; if all weigh 0, they count equally.
     """
     counted = [item for item in items if item.key_results or item.side is not Side.DROPPED]
+    serves = [tuple(dict.fromkeys(item.key_results)) for item in counted]
     sizes = [item.size for item in counted]
     if counted and not any(sizes):
         sizes = [ONE] * len(counted)
-    total = sum(sizes, ZERO)
-    aligned = bau = ZERO
-    effort: dict[Hashable, Fraction] = {}
-    for item, size in zip(counted, sizes, strict=True):
-        serves = list(dict.fromkeys(item.key_results))
-        if serves:
-            aligned += size
+    # In whole parts, small enough that each size and each even split is a whole number of them: adding integers is
+    # many times faster than adding rationals, and a planning page does it at every click.
+    part = lcm(*(size.denominator for size in sizes)) * lcm(*(len(one) or 1 for one in serves))
+    total = aligned = bau = 0
+    effort: dict[Hashable, int] = {}
+    for item, size, served in zip(counted, sizes, serves, strict=True):
+        parts = size.numerator * (part // size.denominator)
+        total += parts
+        if served:
+            aligned += parts
         elif item.side is Side.BUSINESS_AS_USUAL:
-            bau += size
-        for key_result in serves:
-            effort[key_result] = effort.get(key_result, ZERO) + size / len(serves)
-    return Alignment(total, ratio(aligned, total), ratio(bau, total), ratio(total - aligned - bau, total), effort)
+            bau += parts
+        for key_result in served:
+            effort[key_result] = effort.get(key_result, 0) + parts // len(served)
+    return Alignment(
+        Fraction(total, part),
+        _share(aligned, total),
+        _share(bau, total),
+        _share(total - aligned - bau, total),
+        {key_result: Fraction(parts, part) for key_result, parts in effort.items()},
+    )
+
+
+def _share(some: int, whole: int) -> Fraction | None:
+    return Fraction(some, whole) if whole else None
 
 
 def in_words(kind: Kind, gain: Fraction | None, claimed: Fraction | None = None) -> str:

@@ -6,9 +6,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, or_, select
+from sqlalchemy import BindParameter, Row, Select, and_, bindparam, or_, select
 from sqlalchemy.orm import Session, aliased, contains_eager
 
 from connector.errors import NotFound
@@ -159,10 +160,7 @@ def nodes_above(session: Session, held: Mapping[int, Row[Any]]) -> tuple[dict[Is
     parents = {row.parent_id for row in held.values() if row.parent_id is not None} - set(held)
     if not parents:
         return nodes, keys
-    upwards = select(Issue.id, Issue.parent_id).where(Issue.id.in_(sorted(parents))).cte("upwards", recursive=True)
-    above = aliased(Issue)
-    upwards = upwards.union(select(above.id, above.parent_id).join(upwards, above.id == upwards.c.parent_id))
-    for row in session.execute(select(*NODE_COLUMNS).join(upwards, upwards.c.id == Issue.id)):
+    for row in session.execute(_and_all_above(), {"ids": sorted(parents)}):
         nodes.setdefault(row.id, node_of(row))
         keys[row.id] = row.key
     return nodes, keys
@@ -183,25 +181,7 @@ def node_of(row: Any) -> Node:
 
 def links_on(session: Session, ids: Collection[int]) -> list[LinkRow]:
     """Read every link on these issues that counts or waits to."""
-    rows = session.execute(
-        select(
-            Link.id,
-            Link.key_result_id,
-            Link.issue_id,
-            Link.weight,
-            Link.source,
-            Link.state,
-            Link.rule_id,
-            LinkRule.kind,
-            LinkRule.text,
-            Link.units,
-            Link.done_units,
-            Link.declared_change,
-        )
-        .outerjoin(LinkRule, LinkRule.id == Link.rule_id)
-        .where(Link.issue_id.in_(sorted(ids)), Link.state != "refused")
-        .order_by(Link.issue_id, Link.key_result_id)
-    )
+    rows = session.execute(_links(), {"ids": sorted(ids)})
     return [
         LinkRow(
             id=row.id,
@@ -222,14 +202,7 @@ def links_on(session: Session, ids: Collection[int]) -> list[LinkRow]:
 
 def units_on(session: Session, ids: Collection[int]) -> list[Unit]:
     """Read the counted units among these issues."""
-    columns = (
-        CountedUnit.key_result_id,
-        CountedUnit.issue_id,
-        CountedUnit.link_issue_id,
-        CountedUnit.size,
-        CountedUnit.credit,
-    )
-    rows = session.execute(select(*columns).where(CountedUnit.issue_id.in_(sorted(ids))))
+    rows = session.execute(_units(), {"ids": sorted(ids)})
     return [Unit(row.key_result_id, row.issue_id, row.link_issue_id, row.size, row.credit) for row in rows]
 
 
@@ -249,21 +222,69 @@ def blocks_on(session: Session, ids: Collection[int]) -> Sequence[Row[int, str, 
 
     The blocked one is open too; a done issue is blocked by nothing any more.
     """
-    blocker, blocked = aliased(Issue), aliased(Issue)
-    return session.execute(
+    return session.execute(_blocks(), {"ids": sorted(ids)}).all()
+
+
+# Statements are built once: putting a recursive or many-columned query together takes longer than running it.
+
+
+@cache
+def _and_all_above() -> Select[*tuple[Any, ...]]:
+    upwards = select(Issue.id, Issue.parent_id).where(Issue.id.in_(_ids())).cte("upwards", recursive=True)
+    above = aliased(Issue)
+    upwards = upwards.union(select(above.id, above.parent_id).join(upwards, above.id == upwards.c.parent_id))
+    return select(*NODE_COLUMNS).join(upwards, upwards.c.id == Issue.id)
+
+
+@cache
+def _links() -> Select[*tuple[Any, ...]]:
+    return (
         select(
-            blocker.id,
-            blocker.key,
-            blocker.title,
-            blocker.url,
-            Dependency.blocked_id,
+            Link.id,
+            Link.key_result_id,
+            Link.issue_id,
+            Link.weight,
+            Link.source,
+            Link.state,
+            Link.rule_id,
+            LinkRule.kind,
+            LinkRule.text,
+            Link.units,
+            Link.done_units,
+            Link.declared_change,
         )
+        .outerjoin(LinkRule, LinkRule.id == Link.rule_id)
+        .where(Link.issue_id.in_(_ids()), Link.state != "refused")
+        .order_by(Link.issue_id, Link.key_result_id)
+    )
+
+
+@cache
+def _units() -> Select[*tuple[Any, ...]]:
+    return select(
+        CountedUnit.key_result_id,
+        CountedUnit.issue_id,
+        CountedUnit.link_issue_id,
+        CountedUnit.size,
+        CountedUnit.credit,
+    ).where(CountedUnit.issue_id.in_(_ids()))
+
+
+@cache
+def _blocks() -> Select[int, str, str, str, int]:
+    blocker, blocked = aliased(Issue), aliased(Issue)
+    return (
+        select(blocker.id, blocker.key, blocker.title, blocker.url, Dependency.blocked_id)
         .join(blocker, blocker.id == Dependency.blocker_id)
         .join(blocked, blocked.id == Dependency.blocked_id)
-        .where(Dependency.blocked_id.in_(sorted(ids)))
+        .where(Dependency.blocked_id.in_(_ids()))
         .where(blocker.cls.in_(("todo", "doing", "unknown")), blocked.cls.in_(("todo", "doing")))
         .order_by(Dependency.blocked_id, blocker.id)
-    ).all()
+    )
+
+
+def _ids() -> BindParameter[Any]:
+    return bindparam("ids", expanding=True)
 
 
 def _sprints(workspace_id: str) -> Select[Sprint, Connection]:

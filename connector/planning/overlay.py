@@ -116,7 +116,10 @@ def read_plan(
         team_id=chosen,
         teams=_teams(session, workspace_id),
         zone=workspace.timezone,
-        revision=plan_revision(session, workspace_id, sprint_ids, now, team_id=team_id, beside_next=beside_next),
+        # What is tried out is nobody else's, so nobody asks later whether it changed.
+        revision=""
+        if what_if
+        else plan_revision(session, workspace_id, sprint_ids, now, team_id=team_id, beside_next=beside_next),
         what_if=what_if,
     )
 

@@ -176,7 +176,7 @@ class SprintPlan:
     `shares_before` are without what is tried out. `next_sprints` may be shown beside it (one for each sprint that has a
     following one), `alongside` are sprints of other connections with the same dates, `team_id` the team that the
     overlay is about (guessed from what its issues serve, unless somebody chose). `revision` changes whenever anything
-    shown does.
+    shown does; it is empty while something is tried out.
     """
 
     sprints: Sequence[PlannedSprint]

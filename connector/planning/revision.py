@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import and_, func, or_, select, union_all
+from sqlalchemy import BindParameter, CompoundSelect, Select, and_, bindparam, func, or_, select, union_all
 from sqlalchemy.orm import Session, aliased
 
 from connector.models import (
@@ -65,31 +67,43 @@ def plan_revision(
     parts += [tuple(row) for row in rows]
     if rows:
         ids = sorted({row.id for row in rows})
-        start = select(Issue.id, Issue.parent_id).where(Issue.id.in_(ids)).cte("upwards", recursive=True)
-        above = aliased(Issue)
-        chain = start.union(select(above.id, above.parent_id).join(start, above.id == start.c.parent_id))
-        links = (
-            select(Link.id, Link.version, Link.state, Link.rule_id)
-            .where(Link.issue_id.in_(select(chain.c.id)))
-            .order_by(Link.id)
-        )
-        parts += [tuple(row) for row in session.execute(links)]
-        blockers = aliased(Issue)
-        blocks = (
-            select(Dependency.blocked_id, Dependency.blocker_id, blockers.cls)
-            .join(blockers, blockers.id == Dependency.blocker_id)
-            .where(Dependency.blocked_id.in_(ids))
-            .order_by(Dependency.blocked_id, Dependency.blocker_id)
-        )
-        parts += [tuple(row) for row in session.execute(blocks)]
-    marks = union_all(
-        *(
-            select(func.count(), func.coalesce(func.sum(table.version), 0)).where(table.workspace_id == workspace_id)
-            for table in (Objective, KeyResult, Team, Cycle)
-        ),
-        select(func.count(), func.coalesce(func.sum(WorkProgress.revision), 0)).where(
-            WorkProgress.workspace_id == workspace_id
-        ),
-    )
-    parts += [tuple(row) for row in session.execute(marks)]
+        parts += [tuple(row) for row in session.execute(_links_and_above(), {"ids": ids})]
+        parts += [tuple(row) for row in session.execute(_blocks(), {"ids": ids})]
+    parts += [tuple(row) for row in session.execute(_marks(), {"workspace_id": workspace_id})]
     return hashlib.blake2b(repr(parts).encode(), digest_size=12).hexdigest()
+
+
+# Statements are built once: putting a recursive query together takes longer than running it.
+
+
+@cache
+def _links_and_above() -> Select[*tuple[Any, ...]]:
+    start = select(Issue.id, Issue.parent_id).where(Issue.id.in_(bindparam("ids", expanding=True)))
+    chain = start.cte("upwards", recursive=True)
+    above = aliased(Issue)
+    chain = chain.union(select(above.id, above.parent_id).join(chain, above.id == chain.c.parent_id))
+    marked = select(Link.id, Link.version, Link.state, Link.rule_id)
+    return marked.where(Link.issue_id.in_(select(chain.c.id))).order_by(Link.id)
+
+
+@cache
+def _blocks() -> Select[*tuple[Any, ...]]:
+    blocker = aliased(Issue)
+    return (
+        select(Dependency.blocked_id, Dependency.blocker_id, blocker.cls)
+        .join(blocker, blocker.id == Dependency.blocker_id)
+        .where(Dependency.blocked_id.in_(bindparam("ids", expanding=True)))
+        .order_by(Dependency.blocked_id, Dependency.blocker_id)
+    )
+
+
+@cache
+def _marks() -> CompoundSelect[*tuple[Any, ...]]:
+    """Sums that grow whenever goals are edited or a number moves."""
+    workspace_id: BindParameter[str] = bindparam("workspace_id")
+    versions = [
+        select(func.count(), func.coalesce(func.sum(table.version), 0)).where(table.workspace_id == workspace_id)
+        for table in (Objective, KeyResult, Team, Cycle)
+    ]
+    moved = select(func.count(), func.coalesce(func.sum(WorkProgress.revision), 0))
+    return union_all(*versions, moved.where(WorkProgress.workspace_id == workspace_id))

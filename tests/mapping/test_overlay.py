@@ -6,6 +6,8 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mapping.display import points
 from mapping.forest import Issue
@@ -93,6 +95,25 @@ def test_links_may_come_as_an_iterator() -> None:
 
 
 # ------------------------------------------------------------------ shares
+
+
+sizes = st.sampled_from([None, F(0), F(1), F(5, 2), F(1, 3), F(13, 7)])
+
+
+@given(st.lists(st.builds(SprintItem, sizes, st.lists(st.sampled_from("KLMNO"), max_size=4), st.sampled_from(Side))))
+def test_shares_are_what_adding_rationals_one_by_one_gives(items: list[SprintItem]) -> None:
+    seen = alignment(items)
+    counted = [item for item in items if item.key_results or item.side is not Side.DROPPED]
+    weights = [item.size if any(one.size for one in counted) else ONE for item in counted]
+    by_side: dict[Any, Fraction] = {}
+    for item, weight in zip(counted, weights, strict=True):
+        side = "aligned" if item.key_results else item.side
+        by_side[side] = by_side.get(side, F(0)) + weight
+    assert seen.total == sum(weights)
+    assert sum(seen.effort.values()) == by_side.get("aligned", 0)
+    shares = seen.aligned, seen.declared_bau, seen.unaligned
+    names = "aligned", Side.BUSINESS_AS_USUAL, Side.UNALIGNED
+    assert shares == tuple(by_side.get(name, F(0)) / seen.total if counted else None for name in names)
 
 
 def test_shares_sum_to_one_and_effort_to_what_is_aligned() -> None:

@@ -18,8 +18,9 @@ demo: $(VENV)/installed
 story: $(VENV)/installed
 	$(VENV)/bin/ladder demo --script
 
+# In as many processes as there are cores; PYTEST_ARGS=-n0 has all of it in one.
 test: $(VENV)/installed-dev
-	$(RUN) -m pytest $(PYTEST_ARGS)
+	$(RUN) -m pytest --numprocesses logical --maxprocesses 8 --dist loadfile $(PYTEST_ARGS)
 
 check: $(VENV)/installed-dev
 	$(VENV)/bin/ruff format --check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 from collections.abc import Iterator
@@ -20,40 +21,16 @@ from tests.postgres import clock, either_settings, postgres, toy_core  # noqa: F
 from tests.tables import make_tables
 from web.app import create_app
 
-SKIPPED = pytest.StashKey[list[str]]()
+pytest_plugins = ("tests.completeness", "tests.workers")
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--complete",
-        action="store_true",
-        help="fail when a test was skipped because a browser, a peer or reference data is missing",
-    )
+def pytest_collection_finish() -> None:
+    """Have the garbage collector leave alone what lives until the end anyway.
 
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[SKIPPED] = []
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """Remember who was skipped for lack of something, so that a green run can't hide what it did not try."""
-    report = yield
-    if report.skipped and isinstance(report.longrepr, tuple) and not hasattr(report, "wasxfail"):
-        item.config.stash[SKIPPED].append(f"{item.nodeid}: {report.longrepr[2]}")
-    return report
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    if session.config.getoption("--complete") and session.config.stash[SKIPPED] and not session.exitstatus:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if config.getoption("--complete") and config.stash[SKIPPED]:
-        terminalreporter.section("--complete: these were skipped, which fails the run", red=True)
-        for line in config.stash[SKIPPED]:
-            terminalreporter.write_line(line)
+    Thousands of collected tests and their modules make it stop for half a second at a time, also while a test measures.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_unconfigure() -> None:

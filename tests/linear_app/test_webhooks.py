@@ -70,6 +70,7 @@ def test_every_active_secret_is_taken_while_secrets_are_rotated(
         "sha256=" + sign(SECRETS[0], BODY),
         "é" * 64,
     ],
+    ids=["none", "empty", "zeros", "another secret", "capitals", "too short", "another body", "prefix", "no ASCII"],
 )
 def test_a_delivery_that_is_not_signed_with_one_of_them_is_refused(
     door: FlaskClient, connection: Connection, stored: Stored, signature: str | None

@@ -6,10 +6,7 @@ import pytest
 
 from connector.settings import Settings
 from tests.connector.conftest import Organisation
-from tests.postgres import either_settings, postgres
 from tests.web.pages.conftest import Visitor
-
-__all__ = ["either_settings", "postgres"]
 
 
 @pytest.fixture

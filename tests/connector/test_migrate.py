@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from cryptography.fernet import Fernet
-from sqlalchemy import text
+from sqlalchemy import MetaData, insert, select, text
 
 from connector import migrate
 from connector.database import Database
 from connector.doorbell import open_queue
-from connector.models import Base, Workspace
+from connector.models import Base, SprintIssue, Workspace
 from connector.settings import Settings, load_settings
+
+SPRINTS = [["7"], [], ["7", "8"]]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -93,6 +97,43 @@ def test_foreign_keys_are_on_again_after_migrating_sqlite(settings: Settings):
     migrate.upgrade_database(database)
     with database.engine.connect() as connection:
         assert connection.execute(text("PRAGMA foreign_keys")).scalar() == 1
+    database.close()
+
+
+def migrated_to(settings: Settings, revision: str) -> Database:
+    database = Database(settings.effective_database_url)
+    with database.engine.connect() as connection, connection.begin():
+        command.upgrade(migrate._config(connection), revision)
+    return database
+
+
+def test_sprints_that_issues_named_before_there_was_an_index_are_in_it(empty: Settings):
+    database = migrated_to(empty, "0002")
+    now = datetime(2026, 11, 1, tzinfo=UTC)
+    with database.engine.begin() as connection:
+        old = MetaData()
+        old.reflect(connection, only=["workspace", "connection", "issue"])
+        plain = {"workspace_id": "w", "connection_id": "c", "level": 0, "labels": []}
+        plain |= {column.name: "" for column in old.tables["issue"].c if column.type.python_type is str
+                  and not column.nullable and column.name not in plain}  # fmt: skip
+        plain |= {column.name: 0 for column in old.tables["issue"].c if column.name.startswith("below_")}
+        connection.execute(
+            insert(old.tables["workspace"]).values(id="w", name="Acme", timezone="UTC", created_at=now, version=1)
+        )
+        connection.execute(
+            insert(old.tables["connection"]).values(
+                id="c", workspace_id="w", tracker="toy", tenant_key="t", site="s", display_site="", state="active",
+                settings={}, installed_at=now, created_at=now, version=1,
+            )
+        )  # fmt: skip
+        rows = [{**plain, "id": at, "external_id": str(at), "sprints": held} for at, held in enumerate(SPRINTS, 1)]
+        connection.execute(insert(old.tables["issue"]), rows)
+    database.close()
+    migrate.upgrade(empty)
+    database = Database(empty.effective_database_url)
+    with database.reading() as session:
+        found = session.execute(select(SprintIssue.issue_id, SprintIssue.sprint, SprintIssue.connection_id))
+        assert sorted(map(tuple, found)) == [(1, "7", "c"), (3, "7", "c"), (3, "8", "c")]
     database.close()
 
 

@@ -34,6 +34,8 @@ RATE_LIMITED = {"RATELIMITED"}
 NOT_SIGNED_IN = {"AUTHENTICATION_ERROR"}
 PASSING = {"INTERNAL_SERVER_ERROR", "INTERNAL_ERROR", "LOCK_TIMEOUT", "SERVICE_UNAVAILABLE"}
 DRIFT = {"GRAPHQL_VALIDATION_FAILED", "GRAPHQL_PARSE_FAILED"}
+# Operations whose filter a person wrote: what Linear says of that is no drift of its schema.
+WRITTEN_BY_PEOPLE = {"CheckFilter", "IssuesOfQuery", "SizesOfQuery"}
 NOT_FOR_US = {"ENTITY_NOT_FOUND", "FORBIDDEN"}
 NOT_FOUND = re.compile(r"(?i)\bnot found\b|could not find")
 
@@ -141,21 +143,22 @@ class LinearClient:
         extensions = first.get("extensions")
         extensions = extensions if isinstance(extensions, dict) else {}
         codes = {str(extensions.get(name, "")).upper().replace(" ", "_") for name in ("code", "type")}
-        said = str(extensions.get("userPresentableMessage") or first.get("message") or "no reason given")[:200]
+        whole = str(extensions.get("userPresentableMessage") or first.get("message") or "no reason given")[:5000]
+        said = whole[:200]
         if codes & RATE_LIMITED:
             return self._limited(transport)
         if codes & NOT_SIGNED_IN:
             return _TokenRejected()
         if codes & PASSING or extensions.get("statusCode") in (500, 502, 503, 504):
             return TrackerUnavailable(f"Linear could not do it: {said}")
-        if codes & DRIFT:
+        if codes & DRIFT and operation not in WRITTEN_BY_PEOPLE:
             # What was valid against the published schema no longer is: this operation is out of order until Ladder
             # learns the new one, and everybody should see it; the others go on.
             logger.error("linear_schema_drift", operation=operation, problem=said)
             return TrackerRefused(f"Linear no longer understands {operation}: {said}")
         if codes & NOT_FOR_US or NOT_FOUND.search(f"{first.get('message')} {said}"):
             return IssueUnreadable(f"Linear: {said}")
-        return TrackerRefused(f"Linear refused {operation}: {said}")
+        return LinearRefused(operation, whole)
 
     def _limited(self, transport: RequestsHTTPTransport) -> TrackerUnavailable:
         wait = self._budget.wait(transport.response_headers or {})
@@ -171,6 +174,14 @@ class LinearClient:
             self._local.transport = found
         found.response_headers = None
         return found
+
+
+class LinearRefused(TrackerRefused):
+    """Linear takes a request for invalid; `said` is what it says of it."""
+
+    def __init__(self, operation: str, said: str) -> None:
+        super().__init__(f"Linear refused {operation}: {said[:200]}")
+        self.said = said
 
 
 class _TokenRejected(Exception):

@@ -120,3 +120,12 @@ def _retire(client: LinearClient, label_id: str) -> None:
         client.run("RetireLabel", id=label_id)
     except IssueUnreadable:
         return
+
+
+def ours(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return the labels that Ladder itself puts on issues, and their groups: id -> name."""
+    known: Mapping[str, Any] = settings.get("goal_labels") or {}
+    names = {str(id_): str(name) for id_, name in (known.get("names") or {}).items()}
+    labels = {id_: names.get(id_, "") for id_ in (*(known.get("labels") or ()), *(known.get("retired") or ()))}
+    group = {str(known["group"]): GROUP_NAMES[0]} if known.get("group") else {}
+    return {**labels, **group}

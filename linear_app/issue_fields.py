@@ -59,7 +59,7 @@ def issue_snapshot(connection: Connection, data: Mapping[str, Any]) -> IssueSnap
         updated_at=updated_at,
         # Linear has no levels: a sub-issue is an issue with a parent, and counts like any other.
         level=0,
-        estimate=_estimate(data.get("estimate")),
+        estimate=exact_estimate(data.get("estimate")),
         parent_external_id=_reference(data, "parent"),
         issue_type="Issue",
         status_name=state_name[:120],
@@ -94,7 +94,7 @@ def _reference(data: Mapping[str, Any], name: str) -> str | None:
     return identity(found) if isinstance(found, str) and found else None
 
 
-def _estimate(value: object) -> Fraction | None:
+def exact_estimate(value: object) -> Fraction | None:
     """Return the points exactly: Linear writes a float, whose shortest decimal is what people chose."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None

@@ -21,6 +21,7 @@ from connector.tracker import (
     Event,
     GoalCard,
     IssueDeleted,
+    IssueQuery,
     IssueSnapshot,
     IssueUnreadable,
     PanelLabel,
@@ -29,7 +30,7 @@ from connector.tracker import (
     SprintChanged,
     TrackerRefused,
 )
-from linear_app import cards, cycles, goal_labels, rights
+from linear_app import cards, cycles, goal_labels, issue_queries, rights
 from linear_app.client import LinearClient
 from linear_app.issue_fields import STATES, Incomplete, identity, issue_snapshot
 from linear_app.oauth import LinearOAuth
@@ -54,7 +55,9 @@ class LinearTracker(BasicTracker):
     """Answers the core's questions about Linear workspaces; see connector.tracker.Tracker."""
 
     name = TRACKER_NAME
-    capabilities = Capabilities(cards=True, goal_labels=True, sprints=True, sprint_links=True)
+    capabilities = Capabilities(
+        queries=True, cards=True, goal_labels=True, sprints=True, rules=issue_queries.KINDS, sprint_links=True
+    )
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -184,14 +187,44 @@ class LinearTracker(BasicTracker):
         """Put a link to our planning page on a cycle, or bring it up to date."""
         return cycles.show_link(self.client(connection), sprint, url, title, known_id)
 
+    def resolve(self, connection: Connection, query: IssueQuery) -> IssueQuery:
+        """Find the parent issue or project that a query names, its label, or ask Linear to check its filter."""
+        client = self.client(connection)
+        if query.kind != "epic":
+            return issue_queries.clean(client, query, goal_labels.ours(connection.settings))
+        named = KEY.match(query.text)
+        wanted = query.external_id or (named[1].upper() if named else "")
+        if not wanted:
+            raise TrackerRefused("Name the issue by its key, such as ENG-12, or by its address.")
+        try:
+            node = client.run("Issue", urgent=True, id=wanted)["issue"]
+            found = self._snapshot(connection, node)
+        except IssueUnreadable:
+            raise TrackerRefused(f"Linear shows Ladder no issue {query.text.strip()[:100]!r}.") from None
+        return replace(query, text=found.key, external_id=found.external_id)
+
+    def find(self, connection: Connection, query: IssueQuery) -> Iterator[SnapshotPage]:
+        """Read the parent issue, or every issue that a project, label or filter matches."""
+        if query.kind == "epic":
+            yield SnapshotPage([self.fetch_issue(connection, query.external_id or query.text)])
+            return
+        for nodes in issue_queries.pages(self.client(connection), query):
+            yield self._page(connection, nodes)
+
+    def matching(self, connection: Connection, query: IssueQuery, external_ids: Sequence[str]) -> frozenset[str]:
+        """Return those of up to 100 issues that a query matches now."""
+        if query.kind == "epic":
+            return frozenset({query.external_id or ""} & set(external_ids))
+        return issue_queries.found_among(self.client(connection), query, external_ids)
+
     def profile(self, connection: Connection, account_id: str) -> Profile:
         """Read a person's name."""
         user = self.client(connection).run("User", urgent=True, id=account_id)["user"]
         return Profile(account_id, str(user["displayName"] or user["name"])[:200], bool(user["active"]))
 
     def measure(self, connection: Connection, query: str, aggregate: str, field_name: str | None) -> Fraction | None:
-        """Linear filters are not taken as queries yet: raises TrackerRefused, so that the key result says so."""
-        raise TrackerRefused("Key results by query are only built for Jira so far")
+        """Count what a filter finds (an IssueFilter of Linear's API, as JSON), or add up or average the estimates."""
+        return issue_queries.measure(self.client(connection), query, aggregate, field_name)
 
     def show_label(self, connection: Connection, external_id: str, label: PanelLabel | None) -> None:
         """Linear shows no label beside an issue; the attachment says it."""

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from connector.apply import apply_deletion, apply_snapshot
 from connector.core import Core
-from connector.models import Connection, Issue, Sprint, SprintIssue
+from connector.models import Connection, Dependency, Issue, Sprint, SprintIssue
 from connector.outbox import enqueue
 from connector.planning.held_work import in_time, planned_sprint
 from connector.planning.plan import PlannedSprint
@@ -69,6 +69,8 @@ def _find(core: Core, connection: Connection, external_id: str) -> int | None:
 def refresh_sprint(core: Core, connection: Connection, external_id: str) -> int:
     """Read every issue of a sprint, and again those that are not in it any more; return how many it holds.
 
+    Blockers outside of it that were only named so far are read later.
+
     Each page is a transaction of its own, so that a large sprint keeps nobody from writing. Raises the tracker's
     errors.
     """
@@ -87,8 +89,8 @@ def refresh_sprint(core: Core, connection: Connection, external_id: str) -> int:
             for gone in page.gone:
                 apply_deletion(session, connection, gone, source="sprint", now=now)
     with core.database.writing() as session:
-        for left in sorted(before - told):
-            enqueue(session, connection.id, "fetch_issue", left)
+        for unread in sorted((before - told) | set(_unread_blockers(session, connection.id, external_id))):
+            enqueue(session, connection.id, "fetch_issue", unread, now=core.clock())
         row = session.scalars(
             select(Sprint).where(Sprint.connection_id == connection.id, Sprint.external_id == external_id)
         ).one_or_none()
@@ -107,7 +109,7 @@ def look_again(core: Core, sprints: Collection[PlannedSprint]) -> None:
         for one in old:
             connection = session.get_one(Connection, one.connection_id)
             if connection.state == "active" and core.tracker_of(connection).capabilities.sprints:
-                enqueue(session, one.connection_id, "read_sprint", one.external_id)
+                enqueue(session, one.connection_id, "read_sprint", one.external_id, now=now)
 
 
 def planned_issue_ids(session: Session, workspace_id: str, sprint_ids: Collection[int]) -> dict[str, dict[str, int]]:
@@ -130,4 +132,16 @@ def _held(session: Session, connection_id: str, external_id: str) -> Sequence[st
         .join(SprintIssue, SprintIssue.issue_id == Issue.id)
         .where(SprintIssue.connection_id == connection_id, SprintIssue.sprint == external_id)
         .where(Issue.cls.not_in(("gone", "unknown")))
+    ).all()
+
+
+def _unread_blockers(session: Session, connection_id: str, external_id: str) -> Sequence[str]:
+    """What blocks issues of the sprint and was only named so far: people want to read its title."""
+    return session.scalars(
+        select(Issue.external_id)
+        .join(Dependency, Dependency.blocker_id == Issue.id)
+        .join(SprintIssue, SprintIssue.issue_id == Dependency.blocked_id)
+        .where(SprintIssue.connection_id == connection_id, SprintIssue.sprint == external_id)
+        .where(Issue.cls == "unknown")
+        .distinct()
     ).all()

@@ -10,17 +10,20 @@ from sqlalchemy import and_, or_, select
 from connector.apply import apply_snapshot, mark_stale
 from connector.cards import refresh_cards, show_cards
 from connector.core import Core
-from connector.goal_marks import show_marks
+from connector.goal_marks import begin, show_marks
 from connector.label_links import sync_labels
 from connector.linking import confirm_waiting_link, read_subtree
 from connector.measuring import measure_key_result
 from connector.models import Connection, CountedUnit, Issue, Link, OutboxEntry
+from connector.offered_labels import WORN
 from connector.outbox import enqueue
 from connector.panel_label import kept, label_of_issue, label_of_key_result
 from connector.planning.sprint_link import show_sprint_links
 from connector.planning.sprints import refresh_sprint
+from connector.rules.running import ask_about_changes, run_rule
 from connector.site_settings import reread_issues
 from connector.tracker import IssueUnreadable
+from connector.worn_labels import wear_labels
 
 Errand = Callable[[Core, Connection, OutboxEntry], None]
 
@@ -126,6 +129,8 @@ def discover(core: Core, connection: Connection, entry: OutboxEntry) -> None:
         row.settings = {**before, **{name: value for name, value in found.items() if name not in chosen}}
         if core.tracker_of(connection).capabilities.goal_labels:
             enqueue(session, connection.id, "sync_goal_labels", "labels")
+        if core.tracker_of(connection).capabilities.goal_marks:
+            begin(session, row, core.clock())
         if row.settings != before:
             # Issues that were heard of before we knew what the site calls things are read by it now.
             enqueue(session, connection.id, "reread", "")
@@ -156,6 +161,21 @@ def sprint_link(core: Core, connection: Connection, entry: OutboxEntry) -> None:
     show_sprint_links(core, connection, entry.subject)
 
 
+def run_link_rule(core: Core, connection: Connection, entry: OutboxEntry) -> None:
+    """Compare a rule with its tracker and make the links that follow."""
+    run_rule(core, connection, entry)
+
+
+def rules(core: Core, connection: Connection, entry: OutboxEntry) -> None:
+    """Ask the tracker which rules match issues that changed."""
+    ask_about_changes(core, connection, entry)
+
+
+def wear_goal_labels(core: Core, connection: Connection, entry: OutboxEntry) -> None:
+    """Bring the labels of issues in line with their links."""
+    wear_labels(core, connection)
+
+
 HANDLERS: Mapping[str, Errand] = {
     "confirm_link": confirm_link,
     "discover": discover,
@@ -166,7 +186,10 @@ HANDLERS: Mapping[str, Errand] = {
     "read_sprint": read_sprint,
     "refresh_labels": refresh_labels,
     "reread": reread,
+    "rules": rules,
+    "run_rule": run_link_rule,
     "show_label": show_label,
     "sprint_link": sprint_link,
     "sync_goal_labels": sync_goal_labels,
+    WORN: wear_goal_labels,
 }

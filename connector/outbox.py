@@ -24,6 +24,9 @@ LEASES = {
     "reconcile": timedelta(minutes=30),
     "reread": timedelta(minutes=30),
     "measure": timedelta(minutes=5),
+    "rules": timedelta(minutes=5),
+    # A run keeps renewing it, see connector.rules.running.
+    "run_rule": timedelta(minutes=2),
     "read_sprint": timedelta(minutes=10),
 }
 # An errand is given up, visibly, after this many tries or this long.

@@ -12,6 +12,7 @@ from connector.core import Core
 from connector.measuring import ask_queries
 from connector.models import Connection
 from connector.outbox import enqueue
+from connector.rules.running import ask_for_runs
 from connector.sprints import EVERY_SPRINT
 from connector.telemetry import logger
 
@@ -81,6 +82,7 @@ def reconcile(core: Core, connection_id: str) -> Reconciled:
         if capabilities.sprint_links:
             # Sprints begin by the clock, and some trackers make new ones without a word.
             enqueue(session, connection_id, "sprint_link", EVERY_SPRINT)
+        ask_for_runs(session, row, core.clock())
     ask_queries(core, connection)
     logger.info("reconciled", connection=connection_id, seen=seen, repaired=repaired)
     return Reconciled(seen=seen, repaired=repaired)

@@ -233,6 +233,8 @@ class Capabilities:
     """What a tracker can do beyond the minimum; the core never asks it for what it can't.
 
     `sprints`: its sprints can be listed, read and changed. `rules`: the kinds of IssueQuery that it can find.
+    `decided_by_snapshot`: those of them that a snapshot alone decides: its `project_key` is the project's text, its
+    `labels` hold the label's text or, if it has one, its identity.
     `goal_marks`: its searches can know goals. `sprint_links`: a sprint there can carry a link to our planning page.
     """
 
@@ -242,6 +244,7 @@ class Capabilities:
     goal_labels: bool = False
     sprints: bool = False
     rules: frozenset[str] = frozenset()
+    decided_by_snapshot: frozenset[str] = frozenset()
     goal_marks: bool = False
     sprint_links: bool = False
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -363,7 +366,17 @@ class Tracker(Protocol):
         """Offer one label per key result (`wanted`: its id -> the label's name) and retire the others.
 
         `known` is what was returned last time, {} at first: `group` (id) and `labels` (label id -> key result id);
-        anything else in it is the tracker's own. Idempotent.
+        `marks`, where `show_goals` puts labels too: another value than before means that they are to be shown anew.
+        Anything else in it is the tracker's own. Idempotent.
+        """
+        ...
+
+    def put_labels(
+        self, connection: Connection, external_ids: Sequence[str], add: Sequence[str], remove: Sequence[str]
+    ) -> Sequence[IssueSnapshot]:
+        """Put labels (ids) on up to 100 issues and take others off, and return the issues as they are then.
+
+        Other labels stay; issues that can't be read are left out. Idempotent.
         """
         ...
 
@@ -382,6 +395,12 @@ class WithoutCards:
     def sync_goal_labels(
         self, connection: Connection, wanted: Mapping[str, str], known: Mapping[str, Any]
     ) -> dict[str, Any]:
+        """Refuse: raises TrackerRefused."""
+        raise TrackerRefused("This tracker offers no labels for key results")
+
+    def put_labels(
+        self, connection: Connection, external_ids: Sequence[str], add: Sequence[str], remove: Sequence[str]
+    ) -> Sequence[IssueSnapshot]:
         """Refuse: raises TrackerRefused."""
         raise TrackerRefused("This tracker offers no labels for key results")
 

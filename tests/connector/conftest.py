@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from typing import Any
@@ -29,7 +29,16 @@ from connector.models import (
 from connector.recompute import recompute
 from connector.scorecard import Scorecard, scorecards
 from connector.settings import Settings
-from connector.tracker import Capabilities, GoalCard, PanelLabel, SiteOption
+from connector.tracker import (
+    Capabilities,
+    GoalCard,
+    IssueQuery,
+    IssueSnapshot,
+    PanelLabel,
+    SiteOption,
+    SnapshotPage,
+    TrackerRefused,
+)
 from tests.tables import make_tables
 from tests.toy_tracker import ToyTracker
 
@@ -40,16 +49,61 @@ START = int(NOW.timestamp())
 class AbleToy(ToyTracker):
     """The toy with everything that a tracker may be able to do; `labels` is what was shown, `cards` too (by id).
 
-    Cards and labels to link by are off unless a test sets `capabilities`.
+    Cards and labels to link by are off unless a test sets `capabilities`. A query to link by is NAME=VALUE, of what an
+    issue's reports say; `asked` counts what was asked of it, by rule kind.
     """
 
-    capabilities = Capabilities(queries=True, panel_label=True)
+    capabilities = Capabilities(
+        queries=True,
+        panel_label=True,
+        rules=frozenset({"epic", "project", "label", "query"}),
+        decided_by_snapshot=frozenset({"epic", "project", "label"}),
+    )
+    page_size = 50
 
     def __init__(self, services: object = None) -> None:
         super().__init__(services)
         self.labels: dict[str, PanelLabel | None] = {}
         self.cards: dict[str, tuple[str, GoalCard]] = {}
         self.calls: list[str] = []
+        self.asked: list[tuple[str, str]] = []
+
+    def snapshot(self, said: dict[str, Any]) -> IssueSnapshot:
+        return replace(super().snapshot(said), project_key=said.get("project", "TOY"))
+
+    def resolve(self, connection: Connection, query: IssueQuery) -> IssueQuery:
+        self.issues()
+        if query.kind == "epic":
+            return IssueQuery("epic", query.text, query.external_id or query.text.removeprefix("TOY-"))
+        if query.kind == "query" and "=" not in query.text:
+            raise TrackerRefused(f"What is {query.text}?")
+        return query
+
+    def find(self, connection: Connection, query: IssueQuery) -> Iterator[SnapshotPage]:
+        self.asked.append(("find", query.text))
+        found = [said for said in self.issues() if self.matches(said, query)]
+        for start in range(0, max(1, len(found)), self.page_size):
+            yield SnapshotPage([self.snapshot(said) for said in found[start : start + self.page_size]])
+
+    def matching(self, connection: Connection, query: IssueQuery, external_ids: Sequence[str]) -> frozenset[str]:
+        self.asked.append(("matching", query.text))
+        assert len(external_ids) <= 100
+        wanted = set(external_ids)
+        return frozenset(
+            str(said["id"]) for said in self.issues() if str(said["id"]) in wanted and self.matches(said, query)
+        )
+
+    @staticmethod
+    def matches(said: dict[str, Any], query: IssueQuery) -> bool:
+        match query.kind:
+            case "epic":
+                return str(said["id"]) == query.external_id
+            case "label":
+                return query.text in said.get("labels", ())
+            case "project":
+                return said.get("project", "TOY") == query.text
+        name, _, value = query.text.partition("=")
+        return str(said.get(name)) == value
 
     def measure(self, connection: Connection, query: str, aggregate: str, field_name: str | None) -> Fraction | None:
         return Fraction(sum(said["cls"] == query for said in self.issues()))
@@ -96,6 +150,8 @@ class Organisation:
         said = {"id": issue, "at": START + at, **({"cls": cls} if cls else {}), **more}
         if cls is not None:
             self.tracker.site[issue] = said
+        elif more.get("gone"):
+            self.tracker.site.pop(issue, None)
         self.deliveries += 1
         return self.deliver(said, f"d{self.deliveries}", kind)
 

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from benchmarks import accept, apply_cost, burst, delivery, panel, planning
 from benchmarks.ground import Figure
+from benchmarks.suggestions import figures as suggestions
 
 PARTS: dict[str, Callable[[], Iterator[Figure]]] = {
     "accept": accept.figures,
@@ -20,6 +21,7 @@ PARTS: dict[str, Callable[[], Iterator[Figure]]] = {
     "overlay": planning.figures,
     "delivery": delivery.figures,
     "burst": burst.figures,
+    "suggestions": suggestions.figures,
 }
 
 

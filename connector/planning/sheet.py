@@ -58,8 +58,20 @@ class Row:
 
     @property
     def points(self) -> str:
-        """The estimate, or the mark for none."""
+        """The estimate, or the mark for none; "" where the issue's work is counted elsewhere."""
+        if self.issue.is_roof or self.issue.part_of is not None:
+            return ""
         return decimal(self.issue.estimate) if self.issue.estimate is not None else "–"
+
+    @property
+    def state(self) -> str:
+        """The issue's class in words."""
+        return CLASS_WORDS.get(self.issue.cls, self.issue.cls)
+
+    @property
+    def name(self) -> str:
+        """How the issue is called where only one word fits."""
+        return self.issue.key or f"hidden issue {self.issue.id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +88,10 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One key result in the table. Percentages are set for reading; `gain` is "+7.2 pp" or "" where there is none."""
+    """One key result in the table. Percentages are set for reading; `gain` is "+7.2 pp" or "" where there is none.
+
+    `at_` say where the bar's parts end (0..100), "" for a null.
+    """
 
     key_result: PlannedKeyResult
     now: str
@@ -87,6 +102,9 @@ class Line:
     falls: bool
     after_next: str
     effort: str
+    at_now: str
+    at_scope: str
+    at_done: str
     blocked_by: Sequence[Block] = ()
 
 
@@ -167,6 +185,29 @@ class Sheet:
         """ "done" or "dropped" where every issue is, else ""."""
         classes = {issue.cls for issue in self.plan.issues}
         return classes.pop() if len(classes) == 1 and classes <= {"done", "dropped"} else ""
+
+    @property
+    def zone(self) -> str:
+        """The workspace's time zone."""
+        return self.plan.zone
+
+    @property
+    def has_next(self) -> bool:
+        """Whether the next sprint is shown beside this one."""
+        return self.plan.next_shares is not None
+
+    @property
+    def next_total(self) -> str:
+        """The size of the next sprint in words."""
+        return size_words(self.plan.next_shares.total, self.unit) if self.plan.next_shares else ""
+
+    def days(self, sprint: PlannedSprint) -> str:
+        """When a sprint runs."""
+        return days_of(sprint, self.now, self.plan.zone)
+
+    def state(self, sprint: PlannedSprint) -> str:
+        """Where in its life a sprint stands."""
+        return state_words(sprint, self.now, self.plan.zone)
 
     @property
     def total(self) -> str:
@@ -327,6 +368,9 @@ def _line(one: PlannedKeyResult, plan: SprintPlan, unit: str) -> Line:
         falls=one.gain is not None and one.gain < 0,
         after_next=percent_of(one.after_next) if one.after_next is not None else "",
         effort=size_words(one.effort, unit),
+        at_now=place(one.now) if one.now is not None else "",
+        at_scope=place(one.with_scope) if one.with_scope is not None else "",
+        at_done=place(one.if_done) if one.if_done is not None else "",
         blocked_by=[block for block in plan.blocks if one.id in block.key_result_ids],
     )
 

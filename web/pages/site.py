@@ -25,6 +25,7 @@ blueprint = Blueprint("pages", __name__)
 STATIC = Path(__file__).parent.parent / "static"
 PLACES = (
     ("pages.goals", "Goals"),
+    ("pages.planning", "Planning"),
     ("pages.cycles", "Cycles"),
     ("pages.teams", "Teams"),
     ("pages.people", "People"),

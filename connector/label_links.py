@@ -1,12 +1,12 @@
 """Linking from inside a tracker: it offers a label per key result; putting one on an issue links it.
 
 The labels are known by their ids, so people may rename them as they like. A link that somebody made by hand is never
-taken away by a label.
+taken away by a label. The other way round, from links to labels: connector.worn_labels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -14,14 +14,17 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from connector.core import Core
+from connector.due import put_due_where
+from connector.goal_marks import MARKED_SINCE, begin
 from connector.links import LinkRefused, link_issue, unlink
 from connector.models import Connection, Cycle, Issue, KeyResult, Link, Objective
+from connector.offered_labels import GOAL_LABELS, WORN, offered_by
 from connector.outbox import enqueue
 from connector.telemetry import logger
 
-# `Connection.settings`: what the tracker returned from `sync_goal_labels`; present on connections that offer labels.
-GOAL_LABELS = "goal_labels"
 SOURCE = "label"
+# `Connection.settings`: since when links made in Ladder show as labels here.
+WORN_SINCE = "worn_labels_since"
 # Trackers cut names at different lengths; this fits everywhere, and reads in a list.
 LONGEST_NAME = 80
 
@@ -36,7 +39,7 @@ def follow_labels(
     now: datetime,
 ) -> None:
     """Link or unlink an issue by the labels that it got or lost since `before` (label ids)."""
-    offered: Mapping[str, str] = (connection.settings.get(GOAL_LABELS) or {}).get("labels") or {}
+    offered = offered_by(connection)
     if not offered or issue.cls in ("gone", "unknown"):
         return
     had = {offered[label] for label in before if label in offered}
@@ -77,15 +80,23 @@ def sync_labels(core: Core, connection: Connection) -> None:
     with core.database.reading() as session:
         wanted = names_of_labels(session, connection.workspace_id)
         known: dict[str, Any] = session.get_one(Connection, connection.id).settings.get(GOAL_LABELS) or {}
+        done = WORN_SINCE in session.get_one(Connection, connection.id).settings
     offered = tracker.sync_goal_labels(connection, wanted, known)
-    if offered == known:
+    if offered == known and done:
         return
     lost = sorted(set(known.get("labels", {})) - set(offered.get("labels", {})))
     if lost:
         logger.info("goal_labels_gone", connection=connection.id, labels=lost)
     with core.database.writing() as session:
         row = session.get_one(Connection, connection.id, with_for_update=True)
-        row.settings = {**row.settings, GOAL_LABELS: offered}
+        now = core.clock()
+        row.settings = {**row.settings, GOAL_LABELS: offered, WORN_SINCE: row.settings.get(WORN_SINCE, now.isoformat())}
+        fresh = set(offered.get("labels", {})) - set(known.get("labels", {}) if done else ())
+        _show_links(session, row, {offered["labels"][label] for label in fresh}, now)
+        if tracker.capabilities.goal_marks and offered.get("marks") != known.get("marks"):
+            # What showed them is gone or new: everything is marked once more.
+            row.settings = {name: value for name, value in row.settings.items() if name != MARKED_SINCE}
+            begin(session, row, now)
 
 
 def offer_labels(session: Session, workspace_id: str) -> None:
@@ -98,6 +109,18 @@ def offer_labels(session: Session, workspace_id: str) -> None:
     for connection_id, settings in rows.all():
         if GOAL_LABELS in settings:
             enqueue(session, connection_id, "sync_goal_labels", "labels")
+
+
+def _show_links(session: Session, connection: Connection, key_result_ids: Collection[str], now: datetime) -> None:
+    """Have the issues looked at that are linked to these key results, whose labels are new."""
+    if key_result_ids:
+        linked = (
+            select(Link.issue_id)
+            .join(Issue, Issue.id == Link.issue_id)
+            .where(Issue.connection_id == connection.id, Link.key_result_id.in_(sorted(key_result_ids)))
+            .where(Link.state == "active", Link.source != SOURCE)
+        )
+        put_due_where(session, WORN, linked, now)
 
 
 def _link(

@@ -30,7 +30,7 @@ from connector.tracker import (
     SprintChanged,
     TrackerRefused,
 )
-from linear_app import cards, cycles, goal_labels, issue_queries, rights
+from linear_app import cards, cycles, goal_labels, issue_labels, issue_queries, rights
 from linear_app.client import LinearClient
 from linear_app.issue_fields import STATES, Incomplete, identity, issue_snapshot
 from linear_app.oauth import LinearOAuth
@@ -91,8 +91,8 @@ class LinearTracker(BasicTracker):
         found: list[IssueSnapshot] = []
         for start in range(0, len(external_ids), AT_ONCE):
             wanted = {"id": {"in": list(external_ids[start : start + AT_ONCE])}}
-            for nodes in client.pages("IssuesWithBlockers", "issues", filter=wanted):
-                found += self._with_blockers(connection, client, nodes).snapshots
+            for nodes in client.pages("IssuesById", "issues", filter=wanted):
+                found += self._page(connection, nodes).snapshots
         return found
 
     def fetch_subtree(self, connection: Connection, external_id: str) -> Iterator[SnapshotPage]:
@@ -243,6 +243,13 @@ class LinearTracker(BasicTracker):
     ) -> dict[str, Any]:
         """Keep the group of labels that link issues to key results."""
         return goal_labels.sync(self.client(connection), wanted, known)
+
+    def put_labels(
+        self, connection: Connection, external_ids: Sequence[str], add: Sequence[str], remove: Sequence[str]
+    ) -> Sequence[IssueSnapshot]:
+        """Put labels on issues and take others off, fifty issues at a time."""
+        nodes = issue_labels.change(self.client(connection), external_ids, add, remove)
+        return self._page(connection, nodes).snapshots
 
     def discover(self, connection: Connection) -> Mapping[str, Any]:
         """Learn the workspace's workflow states and teams, and who we are in it."""

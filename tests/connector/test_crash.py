@@ -6,7 +6,6 @@ import http.client
 import os
 import queue
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -42,6 +41,7 @@ from connector.scorecard import scorecards
 from connector.settings import Settings, load_settings
 from jira_app.sealing import seal_secret
 from mapping.progress import Options, SizeBy
+from tests.ports import free_port
 from tests.postgres import rows
 from tests.storm import BEGIN, POINTS_FIELD, Report, Storm, quarters, signed_headers
 
@@ -154,12 +154,6 @@ class Sender:
             return False
         self.acknowledged[report.key] += 1
         return True
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def prepare(core: Core) -> None:

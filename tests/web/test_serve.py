@@ -20,6 +20,7 @@ from connector.core import Core, build_core
 from connector.models import Connection, InboxEntry, Workspace
 from connector.settings import Settings, load_settings
 from jira_app.sealing import seal_secret
+from tests.ports import free_port
 from tests.postgres import rows
 from tests.storm import Storm, signed_headers
 
@@ -85,9 +86,7 @@ def start(settings: Settings, port: int, log: Path, *options: str) -> subprocess
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
     """The server with its worker and its access log, on a database with one installed site."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     settings = load_settings(
         env_file=None, database_url=f"sqlite:///{tmp_path / 'ladder.db'}", base_url=f"http://127.0.0.1:{port}"
     )

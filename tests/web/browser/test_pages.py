@@ -299,6 +299,7 @@ def test_no_page_is_wider_than_the_window(
         page = visit(path, width=width)
         too_wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         assert too_wide <= 0, (path, too_wide)
+        page.context.close()  # an open page goes on asking for news
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 375), ("dark", 280)])
@@ -329,6 +330,7 @@ def test_axe_finds_nothing(
             part.evaluate("one => { one.open = true; }")
         if findings := axe_findings(page):
             found[path] = findings
+        page.context.close()  # an open page goes on asking for news
     stranger = visit("/sign-in", scheme=scheme, width=width, signed_in=False)
     if findings := axe_findings(stranger):
         found["/sign-in"] = findings

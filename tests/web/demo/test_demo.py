@@ -19,10 +19,11 @@ import pytest
 import requests
 from rich.console import Console
 
+from tests.ports import free_port
 from web.demo import story
 from web.demo.command import choose_ports
 from web.demo.script import SCENES, Numbers
-from web.demo.stage import Stage, free_port
+from web.demo.stage import Stage
 from web.demo.story import Story, empty_site, empty_workspace
 
 
@@ -42,10 +43,7 @@ def demo(*arguments: str) -> Iterator[subprocess.Popen[str]]:
 
 def ports() -> list[int]:
     """Return three free ports."""
-    found: list[int] = []
-    for _ in range(3):
-        found.append(free_port(0, other_than=found))
-    return found
+    return [free_port() for _ in range(3)]
 
 
 def test_the_story_comes_out_as_specified() -> None:

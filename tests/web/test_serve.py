@@ -166,10 +166,11 @@ def test_silent_http_2_connections_are_not_kept(served: Served):
 def test_asked_to_stop_it_lets_requests_under_way_finish(served: Served):
     body = Storm(seed=3, size=1).reports[0].body()
     with served.connect() as wire:
-        wire.sendall(served.head("under-way", Content_Length=str(len(body))) + body[:100])
-        time.sleep(0.5)
+        wire.sendall(served.head("under-way", Content_Length=str(len(body)), Expect="100-continue"))
+        assert wire.recv(200).startswith(b"HTTP/1.1 100"), "it has begun to read"
+        wire.sendall(body[:100])
         served.process.terminate()
-        time.sleep(0.5)
+        wait_for(lambda: not answers(served.port))
         wire.sendall(body[100:])
         answer = wire.recv(200)
     assert answer.startswith(b"HTTP/1.1 204"), answer

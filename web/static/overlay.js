@@ -91,14 +91,18 @@
       for (const row of rowsOf(issue)) {
         const inside = row.dataset.inside === "yes";
         const on = inside ? !tried.out.has(issue) : tried.into.has(issue);
-        row.querySelector(".in-sprint").checked = on;
-        row.classList.toggle("tried-out", inside && !on);
-        row.classList.toggle("tried-in", !inside && on);
-        const chips = row.querySelector(".tried");
         const aims = tried.links.get(issue);
-        chips.replaceChildren(...(aims ? [...aims].map(([aim, title]) => chip(row, issue, aim, title)) : []));
+        // Touch only what differs: with hundreds of rows every idle write is paid for in layout.
+        row.querySelector(".in-sprint").checked = on;
+        const word = row.querySelector(".tick span");
+        const said = inside && !on ? "out" : "in";
+        if (word.textContent !== said) word.textContent = said;
+        if (row.classList.contains("tried-out") !== (inside && !on)) row.classList.toggle("tried-out");
+        if (row.classList.contains("tried-in") !== (!inside && on)) row.classList.toggle("tried-in");
+        const chips = row.querySelector(".tried");
+        if (aims || chips.firstChild) chips.replaceChildren(...(aims ? [...aims].map(([aim, title]) => chip(row, issue, aim, title)) : []));
         const shown = row.querySelector(".suggested");
-        if (shown) shown.hidden = Boolean(aims);
+        if (shown && shown.hidden !== Boolean(aims)) shown.hidden = Boolean(aims);
       }
     }
 
@@ -114,9 +118,14 @@
       return made;
     }
 
-    function markAll() {
-      const touched = new Set([...place.querySelectorAll(".row")].map((row) => Number(row.dataset.issue)));
-      for (const issue of touched) mark(issue);
+    let marked = new Set(); // issues whose rows show something tried
+
+    /* Bring the rows in line with what is tried; `fresh` after they were drawn anew. */
+    function markAll(fresh = false) {
+      const touched = fresh ? [...place.querySelectorAll(".row")].map((row) => Number(row.dataset.issue)) : marked;
+      const now = new Set([...tried.out, ...tried.into, ...tried.links.keys()]);
+      for (const issue of new Set([...touched, ...now])) mark(issue);
+      marked = now;
     }
 
     function bar(words, effect) {
@@ -184,7 +193,7 @@
         chosen.settle();
         fillSuggestions();
       }
-      markAll();
+      markAll(done.issues !== undefined);
       bar(done.trying, done.effect);
       keep();
       if (held && held !== document.body && !held.isConnected) {
@@ -211,7 +220,6 @@
       const add = row && row.dataset.inside === "yes" ? !on : on;
       if (add) aims.add(issue);
       else aims.delete(issue);
-      mark(issue);
     }
 
     // ---- live --------------------------------------------------------------------------------------------------
@@ -538,7 +546,10 @@
     }
 
     function tryNow(issues) {
-      for (const issue of issues) mark(issue);
+      for (const issue of issues) {
+        mark(issue);
+        marked.add(issue);
+      }
       bar(undefined);
       keep();
       recount();
@@ -579,8 +590,7 @@
       else if ("trySuggested" in dataset) {
         tryLink(issue, dataset.trySuggested, dataset.title);
         tryNow([issue]);
-        const drop = row.querySelector("[data-drop-tried]");
-        if (drop) drop.focus();
+        row.querySelector("[data-drop-tried]").focus();
       } else if ("dropTried" in dataset) {
         const aims = tried.links.get(issue);
         if (aims) aims.delete(dataset.dropTried);
@@ -624,8 +634,9 @@
           for (const button of box.querySelectorAll("button")) button.setAttribute("aria-label", `${button.textContent} ${row.dataset.name} ${button.dataset.linkSuggested ? "to" : "out for"} ${button.dataset.title}`);
         }
       }
-      const state = el("suggest-state");
-      state.hidden = !count;
+      const state = el("suggest-all");
+      if (!state) return;
+      if (!count) state.replaceChildren();
       if (count && !state.firstElementChild) {
         const all = Object.assign(document.createElement("button"), { type: "button", className: "small", textContent: "Try all suggestions" });
         all.addEventListener("click", tryAll);

@@ -19,7 +19,7 @@ from connector.offered_labels import WORN
 from connector.outbox import enqueue
 from connector.panel_label import kept, label_of_issue, label_of_key_result
 from connector.planning.sprint_link import show_sprint_links
-from connector.planning.sprints import refresh_sprint
+from connector.planning.sprints import look_again, refresh_sprint, sprints_of_board
 from connector.rules.running import ask_about_changes, run_rule
 from connector.site_settings import reread_issues
 from connector.tracker import IssueUnreadable
@@ -131,6 +131,8 @@ def discover(core: Core, connection: Connection, entry: OutboxEntry) -> None:
             enqueue(session, connection.id, "sync_goal_labels", "labels")
         if core.tracker_of(connection).capabilities.goal_marks:
             begin(session, row, core.clock())
+        if core.tracker_of(connection).capabilities.sprints:
+            enqueue(session, connection.id, "list_sprints", "")
         if row.settings != before:
             # Issues that were heard of before we knew what the site calls things are read by it now.
             enqueue(session, connection.id, "reread", "")
@@ -149,6 +151,14 @@ def reread(core: Core, connection: Connection, entry: OutboxEntry) -> None:
 def sync_goal_labels(core: Core, connection: Connection, entry: OutboxEntry) -> None:
     """Offer a label for each key result that can be linked."""
     sync_labels(core, connection)
+
+
+def list_sprints(core: Core, connection: Connection, entry: OutboxEntry) -> None:
+    """Learn which sprints there are, and have those read that are running and never were."""
+    if not core.tracker_of(connection).capabilities.sprints:
+        return
+    found = sprints_of_board(core, connection, None)
+    look_again(core, [one for one in found if one.state == "active" and one.read_at is None])
 
 
 def read_sprint(core: Core, connection: Connection, entry: OutboxEntry) -> None:
@@ -182,6 +192,7 @@ HANDLERS: Mapping[str, Errand] = {
     "fetch_issue": fetch_issue,
     "fetch_subtree": fetch_subtree,
     "goal_marks": goal_marks,
+    "list_sprints": list_sprints,
     "measure": measure,
     "read_sprint": read_sprint,
     "refresh_labels": refresh_labels,

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from connector.models import Connection, Issue, OutboxEntry, Sprint, SprintIssue
+from connector.outbox import enqueue
 from connector.planning.held_work import planned_sprints
 from connector.planning.sprints import (
     look_again,
@@ -136,3 +137,12 @@ def test_the_issues_of_a_sprint_are_named_by_connection_to_ask_for_rights(planni
         issue = session.scalars(select(Issue.id).where(Issue.external_id == "1")).one()
         assert planned_issue_ids(session, "w", [sprint]) == {"c": {"1": issue}}
         assert planned_issue_ids(session, "elsewhere", [sprint]) == {}
+
+
+def test_running_sprints_are_read_as_soon_as_they_are_known(planning: Organisation):
+    put(planning, "1", "7")
+    with planning.core.database.writing() as session:
+        enqueue(session, "c", "list_sprints", "", now=planning.core.clock())
+    while Worker(planning.core).run_once():
+        pass
+    assert held(planning) == ["TOY-1"]

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from connector.core import Core
 from connector.dependencies import follow_dependencies
+from connector.goal_marks import follow_marks, look_below
 from connector.issues import ensure_issue, find_issue
 from connector.label_links import follow_labels
 from connector.ledger import Occasion, pass_labels_on, record_work
@@ -113,6 +114,7 @@ def apply_snapshot(
                 return "asked_again"
     by_rule = rule_changed and issue.watermark == snapshot.updated_at
     labels_before, sprints_before = list(issue.labels), list(issue.sprints)
+    place_before = (issue.cls, issue.raw_parent_id)
     _describe(issue, snapshot)
     issue.watermark, issue.content_hash = snapshot.updated_at, content
     issue.stale_since = issue.stale_reason = None
@@ -127,6 +129,7 @@ def apply_snapshot(
     _move(session, issue, after, occasion, Cause.RULE_CHANGED if by_rule else None)
     if issue.sprints != sprints_before:
         follow_sprints(session, issue, sprints_before)
+    follow_marks(session, connection, issue, *place_before, moved=issue.sprints != sprints_before, now=now)
     follow_dependencies(session, connection, issue, snapshot.blocked_by)
     if issue.labels != labels_before:
         follow_labels(session, connection, issue, labels_before, actor=actor, now=now)
@@ -147,6 +150,7 @@ def apply_deletion(
     issue.stale_since = issue.stale_reason = None
     gone = IssueRecord(IssueClass.GONE, issue.estimate, issue.raw_parent_id, issue.level)
     _move(session, issue, gone, Occasion("", event.actor, event.happened_at, now, source))
+    look_below(session, [issue], now)
     return "applied"
 
 

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from connector.cards import look_at_cards_again
 from connector.due import put_due_where
+from connector.goal_marks import look_below
 from connector.ledger import Occasion, record_work_of_many
 from connector.link_terms import LinkRefused, check_weight, open_key_result
 from connector.models import BusinessAsUsual, Issue, KeyResult, Link, LinkRule, RuleException, RuleMatch
@@ -281,7 +282,7 @@ def declare_many(
     return outcome
 
 
-def show_labels(session: Session, issues: Iterable[Issue], now: datetime) -> None:
+def show_labels(session: Session, issues: Collection[Issue], now: datetime) -> None:
     """Have the trackers show what these issues ladder into now."""
     subjects: dict[str, set[str]] = {}
     for issue in issues:
@@ -289,6 +290,7 @@ def show_labels(session: Session, issues: Iterable[Issue], now: datetime) -> Non
             subjects.setdefault(issue.connection_id, set()).add(issue.external_id)
     for connection_id in sorted(subjects):
         enqueue_many(session, connection_id, "show_label", subjects[connection_id])
+    look_below(session, issues, now)
 
 
 def withdraw_declarations(session: Session, issue_ids: Collection[int]) -> None:

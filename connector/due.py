@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, delete, literal, select
+from sqlalchemy import ColumnElement, Select, delete, literal, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
@@ -33,7 +33,8 @@ def put_due_where(session: Session, kind: str, issues: Select[int], now: datetim
     session.execute(
         insert(IssueDue)
         .from_select(["issue_id", "kind", "connection_id", "since"], rows.order_by(Issue.id))
-        .on_conflict_do_nothing()
+        # By the later time `settle` sees that there is news which whoever looks now may not have read.
+        .on_conflict_do_update(index_elements=["issue_id", "kind"], set_={"since": literal(now, IssueDue.since.type)})
     )
     live = select(Connection.id).where(Connection.state == "active")
     connections = session.scalars(select(Issue.connection_id).where(wanted, Issue.connection_id.in_(live)).distinct())
@@ -55,6 +56,33 @@ def take_due(session: Session, kind: str, connection_id: str, limit: int) -> Seq
     ids = list(session.scalars(chosen))
     session.execute(delete(IssueDue).where(IssueDue.kind == kind, IssueDue.issue_id.in_(ids)))
     return ids
+
+
+def waiting(session: Session, kind: str, connection_id: str, limit: int) -> dict[int, datetime]:
+    """Return some of the issues that wait, the longest waiting first, and since when; they wait on until settled.
+
+    For what is done at a tracker: whoever is killed halfway leaves them waiting.
+    """
+    rows = session.execute(
+        select(IssueDue.issue_id, IssueDue.since)
+        .where(IssueDue.connection_id == connection_id, IssueDue.kind == kind)
+        .order_by(IssueDue.since, IssueDue.issue_id)
+        .limit(limit)
+    )
+    return {row.issue_id: row.since for row in rows}
+
+
+def settle(session: Session, kind: str, done: Mapping[int, datetime]) -> None:
+    """Let issues wait no more, but for those that were marked again since `waiting` told of them."""
+    if done:
+        seen = tuple_(IssueDue.issue_id, IssueDue.since).in_(sorted(done.items()))
+        session.execute(delete(IssueDue).where(IssueDue.kind == kind, seen))
+
+
+def put_back(session: Session, kind: str, issue_ids: Iterable[int], now: datetime) -> None:
+    """Let issues wait at the end of the queue, so that what stops one of them does not stop the others."""
+    chosen = update(IssueDue).where(IssueDue.kind == kind, IssueDue.issue_id.in_(sorted(issue_ids)))
+    session.execute(chosen.values(since=now))
 
 
 def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:

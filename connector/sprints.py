@@ -38,7 +38,7 @@ def apply_sprint(session: Session, connection: Connection, event: SprintChanged)
     sprint.watermark = event.happened_at
     session.flush()
     if opens:
-        look_at_sprint(session, connection.id, sprint.external_id, event.happened_at)
+        look_at_sprint(session, connection, sprint.external_id, event.happened_at)
     if sprint.shown_link is None and sprint.state in ("active", "future") and connection.settings.get(LINKED_SPRINTS):
         enqueue(session, connection.id, "sprint_link", sprint.external_id)
     return "applied"

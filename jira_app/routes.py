@@ -23,7 +23,7 @@ from jira_app.webhooks import accept_webhook
 # Bytes of a lifecycle body; real ones have about 1,000.
 LARGEST_LIFECYCLE_BODY = 64 * 1024
 # Parts of Ladder inside Jira, each a module here with `register(blueprint, core)`.
-PAGES = ("jira_app.panel", "jira_app.goals_page")
+PAGES = ("jira_app.panel", "jira_app.goals_page", "jira_app.board")
 
 
 def blueprint(core: Core, tenants: Tenants) -> Blueprint:

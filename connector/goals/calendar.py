@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from connector.errors import Conflict, Invalid
+from connector.goal_marks import look_at_key_results
 from connector.goals import scope
 from connector.label_links import offer_labels
 from connector.ledger import show_anew
@@ -87,8 +88,11 @@ def edit_cycle(
     if looked != (starts_on, ends_on, state):
         # Pace and status of everything in the cycle follow from its days and from whether it is open.
         inside = select(KeyResult).join(KeyResult.objective).where(Objective.cycle_id == cycle.id)
-        for key_result in session.scalars(inside.order_by(KeyResult.id)).all():
+        key_results = session.scalars(inside.order_by(KeyResult.id)).all()
+        for key_result in key_results:
             show_anew(session, key_result, now or utcnow())
+        if looked[-1] != state:
+            look_at_key_results(session, workspace_id, [row.id for row in key_results], now or utcnow())
     return cycle
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from connector.errors import Conflict, Fault, Invalid
+from connector.goal_marks import look_at_key_results
 from connector.goals import scope
 from connector.goals.effects import count_anew, recorded
 from connector.goals.kinds import (
@@ -157,6 +158,7 @@ def edit_key_result(
     faults += faults_of_options(options) + _faults_of_rest(unit, weight)
     if faults:
         raise Invalid.of(faults)
+    known_by = (key_result.title, key_result.objective_id, key_result.state)
     if "objective_id" in changes:
         objective = scope.find_named(session, Objective, workspace_id, changes["objective_id"], "objective_id")
         _require_open_objective(objective)
@@ -170,6 +172,8 @@ def edit_key_result(
     if options != options_of(key_result):
         count_anew(session, key_result, options, actor=actor, now=now)
     session.flush()
+    if known_by != (key_result.title, key_result.objective_id, key_result.state):
+        look_at_key_results(session, workspace_id, [key_result.id], now)
     if reopened_or_closed:
         show_anew(session, key_result, now)
     # Cards name the driver, and both they and the labels to link by the title.

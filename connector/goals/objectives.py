@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from connector.errors import Conflict, Invalid
+from connector.goal_marks import look_at_key_results
 from connector.goals import scope
 from connector.label_links import offer_labels
 from connector.ledger import pass_label_on, show_anew
@@ -94,6 +95,8 @@ def edit_objective(
     scope.touch(objective)
     session.flush()
     offer_labels(session, workspace_id)
+    if (*looked, called) != (state, cycle.id, title):
+        look_at_key_results(session, workspace_id, [row.id for row in objective.key_results], now or utcnow())
     if looked != (state, cycle.id):
         for key_result in sorted(objective.key_results, key=lambda row: row.id):
             show_anew(session, key_result, now or utcnow())

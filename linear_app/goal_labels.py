@@ -7,26 +7,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from uuid import uuid4
 
 from connector.telemetry import logger
 from connector.tracker import IssueUnreadable, TrackerRefused
+from linear_app import goal_marks
 from linear_app.client import LinearClient
+from linear_app.label_groups import Group, children, find_group, is_usable, make
 
-# Label names are unique in a workspace: the first of these that is not somebody's ordinary label becomes the group.
-GROUP_NAMES = ("OKR", "OKR goals", "Ladder OKR")
-COLOR = "#5E6AD2"
-ABOUT = "Put one of these on an issue, and the issue counts for that key result. Kept by Ladder."
+GROUP = Group(
+    ("OKR", "OKR goals", "Ladder OKR"),
+    # An issue may serve more than one key result.
+    "multiSelect",
+    "Put one of these on an issue, and the issue counts for that key result. Kept by Ladder.",
+)
 
 
 def sync(client: LinearClient, wanted: Mapping[str, str], known: Mapping[str, Any]) -> dict[str, Any]:
     """Make, restore, rename and retire labels until there is one for each of `wanted` (key result id -> name).
 
     Returns what to hand in next time: `group`, `labels` (label id -> key result id) and, for ourselves, `names` (label
-    id -> the name that we gave it) and `retired` (like `labels`).
+    id -> the name that we gave it), `retired` (like `labels`), `marks` and `view` (see goal_marks).
     """
-    group = _group(client, known.get("group"))
-    there = _children(client, group)
+    group = find_group(client, known.get("group"), GROUP)
+    there = children(client, group)
     labels: dict[str, str] = dict(known.get("labels", {}))
     retired: dict[str, str] = dict(known.get("retired", {}))
     names: dict[str, str] = dict(known.get("names", {}))
@@ -38,7 +41,7 @@ def sync(client: LinearClient, wanted: Mapping[str, str], known: Mapping[str, An
     free = {label["name"]: id_ for id_, label in there.items() if id_ not in labels and id_ not in retired}
     for key_result_id, name in sorted(wanted.items()):
         holder = holders.get(key_result_id)
-        if holder is not None and _kept(client, holder, there.get(holder), retired=holder in retired):
+        if holder is not None and is_usable(client, holder, there.get(holder), retired=holder in retired):
             _rename(client, holder, there.get(holder, {}).get("name", names.get(holder)), name, names)
         else:
             if holder is not None:
@@ -46,11 +49,12 @@ def sync(client: LinearClient, wanted: Mapping[str, str], known: Mapping[str, An
                 labels.pop(holder, None)
                 retired.pop(holder, None)
             # One of that name without an owner: we made it and died before writing it down, or somebody was faster.
-            holder = free.pop(name, None) or _make(client, group, name)
+            holder = free.pop(name, None) or make(client, group, [name])
             names[holder] = name
         retired.pop(holder, None)
         labels[holder] = key_result_id
     return {
+        **_marks(client, known),
         "group": group,
         "labels": labels,
         "retired": retired,
@@ -58,50 +62,15 @@ def sync(client: LinearClient, wanted: Mapping[str, str], known: Mapping[str, An
     }
 
 
-def _group(client: LinearClient, known: object) -> str:
-    """Return the group's id: the known one if it is still there, one of its name, or a new one."""
-    if isinstance(known, str):
-        if any(label["isGroup"] for label in _labels(client, {"id": {"eq": known}})):
-            return known
-        logger.info("linear_label_group_deleted", label=known)
-    taken = {label["name"]: label for label in _labels(client, {"name": {"in": list(GROUP_NAMES)}})}
-    for name in GROUP_NAMES:
-        found = taken.get(name)
-        if found is not None and found["isGroup"] and found["team"] is None and found["retiredAt"] is None:
-            return str(found["id"])
-        if found is None:
-            # Several: an issue may serve more than one key result.
-            return _create(client, name=name, isGroup=True, groupType="multiSelect", color=COLOR, description=ABOUT)
-    raise TrackerRefused(f"Linear has ordinary labels named {', '.join(GROUP_NAMES)}: rename one of them")
-
-
-def _children(client: LinearClient, group: str) -> dict[str, dict[str, Any]]:
-    return {label["id"]: label for label in _labels(client, {"parent": {"id": {"eq": group}}})}
-
-
-def _labels(client: LinearClient, wanted: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [label for page in client.pages("Labels", "issueLabels", filter=wanted) for label in page]
-
-
-def _kept(client: LinearClient, label_id: str, label: Mapping[str, Any] | None, *, retired: bool) -> bool:
-    """Tell whether the label still is to be used, bringing a retired one back; False if it was deleted."""
-    if label is not None and label["retiredAt"] is None and not retired:
-        return True
+def _marks(client: LinearClient, known: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep what Linear's filters know goals by; whatever stands in its way, people can still link by labels."""
+    before: Mapping[str, Any] = known.get("marks") or {}
     try:
-        # Whether retired labels are listed is not documented, so absence alone does not mean that it was deleted.
-        client.run("RestoreLabel", id=label_id)
-    except (IssueUnreadable, TrackerRefused):
-        return False
-    return True
-
-
-def _make(client: LinearClient, group: str, name: str) -> str:
-    return _create(client, name=name, parentId=group, color=COLOR)
-
-
-def _create(client: LinearClient, **fields: Any) -> str:
-    made = client.run("CreateLabel", input={"id": str(uuid4()), **fields})["issueLabelCreate"]
-    return str(made["issueLabel"]["id"])
+        marks = goal_marks.sync(client, before)
+    except TrackerRefused as error:
+        logger.warning("linear_marks_refused", why=str(error))
+        return {"marks": before, "view": known.get("view")}
+    return {"marks": marks, "view": goal_marks.sync_view(client, known.get("view"), marks["labels"].values())}
 
 
 def _rename(client: LinearClient, label_id: str, called: str | None, name: str, names: dict[str, str]) -> None:
@@ -125,7 +94,12 @@ def _retire(client: LinearClient, label_id: str) -> None:
 def ours(settings: Mapping[str, Any]) -> dict[str, str]:
     """Return the labels that Ladder itself puts on issues, and their groups: id -> name."""
     known: Mapping[str, Any] = settings.get("goal_labels") or {}
-    names = {str(id_): str(name) for id_, name in (known.get("names") or {}).items()}
-    labels = {id_: names.get(id_, "") for id_ in (*(known.get("labels") or ()), *(known.get("retired") or ()))}
-    group = {str(known["group"]): GROUP_NAMES[0]} if known.get("group") else {}
-    return {**labels, **group}
+    given: Mapping[str, str] = known.get("names") or {}
+    found = {id_: given.get(id_, "") for id_ in (*(known.get("labels") or ()), *(known.get("retired") or ()))}
+    marks: Mapping[str, Any] = known.get("marks") or {}
+    for goal_work, id_ in (marks.get("labels") or {}).items():
+        found[id_] = goal_marks.NAMES[goal_work][0]
+    for group, one in ((GROUP, known), (goal_marks.GROUP, marks)):
+        if one.get("group"):
+            found[str(one["group"])] = group.names[0]
+    return found

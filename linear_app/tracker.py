@@ -20,6 +20,7 @@ from connector.tracker import (
     Capabilities,
     Event,
     GoalCard,
+    GoalMark,
     IssueDeleted,
     IssueQuery,
     IssueSnapshot,
@@ -30,7 +31,7 @@ from connector.tracker import (
     SprintChanged,
     TrackerRefused,
 )
-from linear_app import cards, cycles, goal_labels, issue_labels, issue_queries, rights
+from linear_app import cards, cycles, goal_labels, goal_marks, issue_labels, issue_queries, rights
 from linear_app.client import LinearClient
 from linear_app.issue_fields import STATES, Incomplete, identity, issue_snapshot
 from linear_app.oauth import LinearOAuth
@@ -56,7 +57,13 @@ class LinearTracker(BasicTracker):
 
     name = TRACKER_NAME
     capabilities = Capabilities(
-        queries=True, cards=True, goal_labels=True, sprints=True, rules=issue_queries.KINDS, sprint_links=True
+        queries=True,
+        cards=True,
+        goal_labels=True,
+        sprints=True,
+        rules=issue_queries.KINDS,
+        goal_marks=True,
+        sprint_links=True,
     )
 
     def __init__(self, services: Services) -> None:
@@ -250,6 +257,12 @@ class LinearTracker(BasicTracker):
         """Put labels on issues and take others off, fifty issues at a time."""
         nodes = issue_labels.change(self.client(connection), external_ids, add, remove)
         return self._page(connection, nodes).snapshots
+
+    def show_goals(self, connection: Connection, marks: Mapping[str, GoalMark]) -> None:
+        """Put the labels of the group "Goal work" on issues, or take them off."""
+        client = self.client(connection)
+        known = (connection.settings.get("goal_labels") or {}).get("marks") or goal_marks.sync(client, {})
+        goal_marks.show(client, known["labels"], marks)
 
     def discover(self, connection: Connection) -> Mapping[str, Any]:
         """Learn the workspace's workflow states and teams, and who we are in it."""

@@ -34,6 +34,7 @@ BELIEVED = {
     Signal.LABEL: 3.0,
     Signal.ASSIGNEE: 2.0,
     Signal.PROJECT: 2.0,
+    Signal.TEAM: 2.0,
     Signal.TEXT: 3.0,
     Signal.LIKE: 2.0,
     Signal.EPIC_TEXT: 3.0,

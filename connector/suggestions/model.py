@@ -25,19 +25,15 @@ OLDEST = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Habit:
-    """What issues with something in common (a label, an assignee, a project) serve: strength per group, and words.
+    """What issues with something in common (a label, an assignee, a project) serve: strength per key result or team.
 
-    `issues` is how many different issues there are that serve goals, `serving` how many of them each key result.
+    `issues` is how many different issues there are that serve goals, `serving` how many of them each, `example` one.
     """
 
     strength: Mapping[str, float]
     issues: int
     serving: Mapping[str, int]
     example: Mapping[str, Example]
-
-    def share(self, group: str, doubt: float) -> float:
-        """Return the share of the strength that goes to a group; `doubt` pulls thin evidence towards 0."""
-        return self.strength.get(group, 0.0) / (sum(self.strength.values()) + doubt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +50,23 @@ class Model:
     by_label: Mapping[str, Habit]
     by_assignee: Mapping[str, Habit]
     by_project: Mapping[str, Habit]
+    teams_by_project: Mapping[str, Habit]
 
 
 def learn(key_results: Sequence[OpenKeyResult], examples: Sequence[Example]) -> Model:
     """Fit a model to what can be linked to and what was linked."""
     groups = [*(one.id for one in key_results), NOT_GOAL_WORK]
+    teams = {one.id: one.team for one in key_results} | {NOT_GOAL_WORK: NOT_GOAL_WORK}
     by_hand = [one for one in examples if one.strength >= BY_PERSON]
     return Model(
         key_results,
         groups,
         examples,
         TextModel(key_results, groups, examples),
-        _habits((label, one) for one in examples for label in one.issue.labels),
-        _habits((one.issue.assignee, one) for one in by_hand if one.issue.assignee),
-        _habits((one.issue.project, one) for one in by_hand if one.issue.project),
+        _habits((label, one.key_result_id, one) for one in examples for label in one.issue.labels),
+        _habits((one.issue.assignee, one.key_result_id, one) for one in by_hand if one.issue.assignee),
+        _habits((one.issue.project, one.key_result_id, one) for one in by_hand if one.issue.project),
+        _habits((one.issue.project, teams[one.key_result_id], one) for one in by_hand if one.issue.project),
     )
 
 
@@ -120,22 +119,21 @@ class Models:
             return self._learning.setdefault(engine, {}).setdefault(workspace_id, threading.Lock())
 
 
-def _habits(pairs: Iterable[tuple[str, Example]]) -> dict[str, Habit]:
-    found: defaultdict[str, list[Example]] = defaultdict(list)
-    for name, example in pairs:
-        found[name].append(example)
-    return {name: _habit(examples) for name, examples in found.items()}
+def _habits(cases: Iterable[tuple[str, str, Example]]) -> dict[str, Habit]:
+    """Sort by what the issues have in common; each case is that, the group served, and the example."""
+    found: defaultdict[str, list[tuple[str, Example]]] = defaultdict(list)
+    for name, group, example in cases:
+        found[name].append((group, example))
+    return {name: _habit(served) for name, served in found.items()}
 
 
-def _habit(examples: Sequence[Example]) -> Habit:
+def _habit(served: Sequence[tuple[str, Example]]) -> Habit:
     strength: defaultdict[str, float] = defaultdict(float)
     serving: Counter[str] = Counter()
     first: dict[str, Example] = {}
-    issues = set()
-    for one in examples:
-        strength[one.key_result_id] += one.strength
-        serving[one.key_result_id] += 1
-        first.setdefault(one.key_result_id, one)
-        if one.key_result_id != NOT_GOAL_WORK:
-            issues.add(one.issue.id)
-    return Habit(strength, len(issues), serving, first)
+    for group, one in served:
+        strength[group] += one.strength
+        first.setdefault(group, one)
+    for group, _ in {(group, one.issue.id) for group, one in served}:
+        serving[group] += 1
+    return Habit(strength, len({one.issue.id for group, one in served if group != NOT_GOAL_WORK}), serving, first)

@@ -13,7 +13,13 @@ from connector.suggestions.reading import OUT, read_kin
 from connector.suggestions.reasons import reason
 from connector.suggestions.signals import Signal, Table
 from connector.suggestions.texts import Numbers
-from connector.suggestions.weights import AHEAD, AT_LEAST_BESIDE_NOTHING, AT_LEAST_SAID, WEIGHTS
+from connector.suggestions.weights import (
+    AHEAD,
+    AT_LEAST_BESIDE_NOTHING,
+    AT_LEAST_SAID,
+    AT_LEAST_SAID_OF_IT_ALONE,
+    WEIGHTS,
+)
 
 MODELS = Models()
 # Decimals of a belief. What is equal but for rounding is a tie, and ties go by title, whoever else is asked about.
@@ -44,6 +50,8 @@ def rank(
     said = table.numbers * _WEIGHTS[:, None]
     belief = believed(said)
     telling = np.round(said.sum(axis=1)[:, :-1], EXACT_TO) >= AT_LEAST_SAID
+    alone = said.sum(axis=1) - said[:, Signal.TEAM]
+    telling &= np.round(alone[:, :-1], EXACT_TO) >= AT_LEAST_SAID_OF_IT_ALONE
     telling &= belief[:, :-1] >= AT_LEAST_BESIDE_NOTHING * belief[:, -1:]
     if key_result_ids is not None:
         telling &= np.array([one.id in set(key_result_ids) for one in model.key_results])

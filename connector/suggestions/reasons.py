@@ -30,6 +30,7 @@ UNNAMED = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{
 def reason(table: Table, row: int, column: int, said: Numbers) -> str:
     """Say why, in one clause to follow a title. `said` is signals × groups, what each signal says for each."""
     ahead = said[:, column] - said[:, :-1].mean(axis=1)
+    ahead[Signal.TEAM] = -np.inf  # what it says of all its key results is the last thing to be told of one
     ahead[[Signal.ABOVE, Signal.BELOW, Signal.BESIDE]] *= LOOKED_UP
     for number in np.argsort(-ahead, kind="stable"):
         if said[number, column] > 0:
@@ -56,6 +57,10 @@ def _in_words(table: Table, row: int, column: int, signal: Signal) -> str:
             return _habit(table.model.by_assignee[issue.assignee or ""], group, "of the same assignee")
         case Signal.PROJECT:
             return _habit(table.model.by_project[issue.project], group, f"of {issue.project}")
+        case Signal.TEAM:
+            return _habit(
+                table.model.teams_by_project[issue.project], key_result.team, f"of {issue.project}", key_result.team
+            )
         case Signal.TEXT:
             return _both_say(issue.title, goal)
         case Signal.LIKE:
@@ -102,25 +107,29 @@ def _beside(table: Table, row: int, group: str, signal: Signal) -> str:
 
 
 def _label(habits: Mapping[str, Habit], issue: Seen, group: str) -> str:
-    known = [(habits[label].share(group, 1.0), label) for label in issue.labels if label in habits]
-    share, label = max(known, default=(0.0, ""))
-    if not share:
+    known = [label for label in issue.labels if label in habits and habits[label].serving.get(group)]
+    if not known:
         return ""
+    label = max(known, key=lambda one: (habits[one].strength[group] / sum(habits[one].strength.values()), one))
     return _habit(habits[label], group, "with its label" if UNNAMED.fullmatch(label) else f"labelled “{label}”")
 
 
-def _habit(habit: Habit, group: str, what: str) -> str:
+def _habit(habit: Habit, group: str, what: str, serve: str = "") -> str:
+    """In words how many of the linked issues serve the group; `serve` names a whole team's goals, if it is that."""
     serving = habit.serving.get(group, 0)
     if not serving:
         return ""
+    verb = (
+        ("does" if serving == 1 else "do") if not serve else f"{'serves' if serving == 1 else 'serve'} goals of {serve}"
+    )
     if habit.issues == 1:
-        return f"because {habit.example[group].issue.key or 'the one linked issue'} {what} does"
+        return f"because {habit.example[group].issue.key or 'the one linked issue'} {what} {verb}"
     many = f"all {serving}" if serving == habit.issues else f"{serving} of {habit.issues}"
-    return f"because {many} linked issues {what} {'does' if serving == 1 else 'do'}"
+    return f"because {many} linked issues {what} {verb}"
 
 
 def _like(table: Table, row: int, column: int) -> str:
-    number = int(table.likeness[row].nearest[column])
+    number = int(table.nearest[row, column])
     if number < 0:
         return ""
     example = table.model.examples[number]

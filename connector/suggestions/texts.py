@@ -55,7 +55,10 @@ EMPTY_WORDS = frozenset((ENGLISH + GERMAN + SPANISH).split())
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """Of one title: to each key result's own text; to its examples; and which example is the most alike (-1: none)."""
+    """Of titles, a row each: to every key result's own text; to every group's examples; which example is the nearest.
+
+    Both likenesses are 0 or more; `nearest` is a place in the list of examples, -1 where a group has none.
+    """
 
     to_texts: Numbers
     to_examples: Numbers
@@ -79,24 +82,25 @@ class TextModel:
             except ValueError:
                 continue  # not a single word in all the texts (emoji, digits): this view has nothing to compare
             self._views.append((share, vectorizer, known.T.tocsr()))
-        self._remembered: OrderedDict[str, Likeness] = OrderedDict()
+        self._remembered: OrderedDict[str, tuple[Numbers, Numbers, NDArray[np.intp]]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def compare(self, titles: Sequence[str]) -> list[Likeness]:
+    def compare(self, titles: Sequence[str]) -> Likeness:
         """Return the likeness of each title; equal titles are compared once."""
         with self._lock:
             found = {title: self._remembered[title] for title in titles if title in self._remembered}
         new = [title for title in dict.fromkeys(titles) if title not in found]
         if new:
-            made = dict(zip(new, self._compare(new), strict=True))
-            found |= made
+            made = self._compare(new)
+            rows = dict(zip(new, zip(made.to_texts, made.to_examples, made.nearest, strict=True), strict=True))
+            found |= rows
             with self._lock:
-                self._remembered |= made
+                self._remembered |= rows
                 while len(self._remembered) > REMEMBERED:
                     self._remembered.popitem(last=False)
-        return [found[title] for title in titles]
+        return Likeness(*(np.array(column) for column in zip(*(found[title] for title in titles), strict=True)))
 
-    def _compare(self, titles: Sequence[str]) -> list[Likeness]:
+    def _compare(self, titles: Sequence[str]) -> Likeness:
         plain_titles = [plain(title) for title in titles]
         alike = np.zeros((len(titles), self._key_results + len(self._strength)))
         for share, vectorizer, known in self._views:
@@ -111,7 +115,7 @@ class TextModel:
                 # The nearest few together: a single look-alike is often chance, and a crowd of vague ones is not it.
                 ordered = -np.sort(-block, axis=1)[:, :NEIGHBOURS]
                 to_examples[:, column] = ordered.sum(axis=1)
-        return [Likeness(*row) for row in zip(to_texts, to_examples, nearest, strict=True)]
+        return Likeness(to_texts, to_examples, nearest)
 
 
 def plain(text: str) -> str:

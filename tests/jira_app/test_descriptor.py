@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,8 +14,10 @@ from flask.testing import FlaskClient
 from jsonschema import Draft7Validator
 
 from connector.core import Core
+from connector.tracker import GoalMark
 from jira_app import TRACKER
 from jira_app.descriptor import FILE_NAME, PANEL_MODULE, app_key, descriptor, template
+from jira_app.goal_property import ALIASES, PROPERTY, property_value
 from jira_app.payloads import SPRINT_STATES
 from tests.jira_app.acme import LADDER
 from tests.shared_refs import refs
@@ -75,6 +78,7 @@ def test_everything_that_the_descriptor_names_exists(core: Core, app: Flask) -> 
     addresses = [("POST", path) for path in template()["lifecycle"].values()]
     addresses += [("POST", module["url"]) for module in modules["webhooks"]]
     addresses += [("GET", module["url"]) for module in modules.get("generalPages", [])]
+    addresses += [("GET", module["url"]) for kind in ("webItems", "jiraProjectPages") for module in modules[kind]]
     addresses += [("GET", module["target"]["url"]) for module in modules["jiraIssueContexts"]]
     routes = app.url_map.bind("")
     for method, address in addresses:
@@ -86,6 +90,38 @@ def test_everything_that_the_descriptor_names_exists(core: Core, app: Flask) -> 
 
 def test_the_panel_is_the_module_whose_label_we_write() -> None:
     assert [module["key"] for module in template()["modules"]["jiraIssueContexts"]] == [PANEL_MODULE]
+
+
+def test_the_aliases_of_the_descriptor_are_those_that_marks_are_written_for() -> None:
+    (module,) = template()["modules"]["jiraEntityProperties"]
+    (configuration,) = module["keyConfigurations"]
+    assert configuration["propertyKey"] == PROPERTY
+    found = {one["alias"]: one["objectName"] for one in configuration["extractions"]}
+    assert found == ALIASES
+    assert set(property_value(GoalMark("aligned", ("x",), ("y",)))) == set(found.values())
+    # Matched whole, as titles have spaces; every element of a list by itself.
+    assert {one["type"] for one in configuration["extractions"]} == {"string"}
+
+
+# https://developer.atlassian.com/cloud/jira/software/jira-software-context-parameters/
+CONTEXT = {
+    "board.id",
+    "board.type",
+    "board.screen",
+    "sprint.id",
+    "sprint.state",
+    "project.id",
+    "project.key",
+    "issue.id",
+}
+
+
+def test_only_context_is_asked_for_that_jira_knows() -> None:
+    modules = template()["modules"]
+    asked = set(re.findall(r"\{([\w.]+)\}", json.dumps(modules)))
+    assert asked <= CONTEXT
+    tools = {module["location"] for module in modules["webItems"]}
+    assert tools == {"jira.agile.board.tools", "jira.software.board.tools", "jira.software.backlog.tools"}
 
 
 def test_the_tracker_registers_under_its_name(core: Core) -> None:

@@ -27,7 +27,8 @@ class Scratch:
     def __init__(self, kept: Store) -> None:
         self._kept = kept
         self._nodes: dict[IssueId, Node] = {}
-        self._links: dict[tuple[KeyResultId, IssueId], Link | None] = {}
+        self._placed: dict[IssueId, Node] = {}
+        self._links: dict[IssueId, dict[KeyResultId, Link | None]] = {}
         self._sums: dict[KeyResultId, Sums] = {}
         self._options: dict[KeyResultId, Options] = {}
         self._units: dict[tuple[KeyResultId, IssueId], Unit | None] = {}
@@ -42,20 +43,22 @@ class Scratch:
 
     def children(self, issues: Collection[IssueId]) -> Iterable[Node]:
         found = {node.id: self._node(node) for node in self._kept.children(issues)}
-        found |= self._nodes  # some may have moved here
+        found |= self._placed  # some may have moved here
         return [node for node in found.values() if node.parent is not None and node.parent in issues]
 
     def _copies(self, kept: Iterable[Link]) -> None:
         for link in kept:
-            self._links.setdefault((link.key_result, link.issue), replace(link))
+            here = self._links.setdefault(link.issue, {})
+            if link.key_result not in here:
+                here[link.key_result] = replace(link)
 
     def links_on(self, issues: Collection[IssueId]) -> Iterable[Link]:
         self._copies(self._kept.links_on(issues))
-        return [link for link in self._links.values() if link is not None and link.issue in issues]
+        return [link for issue in issues for link in self._links.get(issue, {}).values() if link is not None]
 
     def links_of(self, key_result: KeyResultId) -> Iterable[Link]:
         self._copies(self._kept.links_of(key_result))
-        return [link for link in self._links.values() if link is not None and link.key_result == key_result]
+        return [link for here in self._links.values() if (link := here.get(key_result)) is not None]
 
     def units_of(self, key_result: KeyResultId) -> Iterable[Unit]:
         found: dict[tuple[KeyResultId, IssueId], Unit | None] = {
@@ -78,16 +81,16 @@ class Scratch:
         return self._sums[key_result]
 
     def save_node(self, node: Node) -> None:
-        self._nodes[node.id] = node
+        self._nodes[node.id] = self._placed[node.id] = node
 
     def save_sums(self, key_result: KeyResultId, sums: Sums) -> None:
         self._sums[key_result] = sums
 
     def save_link(self, link: Link) -> None:
-        self._links[link.key_result, link.issue] = link
+        self._links.setdefault(link.issue, {})[link.key_result] = link
 
     def remove_link(self, link: Link) -> None:
-        self._links[link.key_result, link.issue] = None
+        self._links.setdefault(link.issue, {})[link.key_result] = None
 
     def save_options(self, key_result: KeyResultId, options: Options) -> None:
         self._options[key_result] = options

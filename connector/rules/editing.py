@@ -27,7 +27,7 @@ from connector.rules.verdict import NARROWNESS
 from connector.tracker import IssueQuery, TrackerRefused
 from connector.turns import take_turn
 
-LONGEST_TEXT = 4_000
+LONGEST_TEXT = 10_000
 # Each rule is looked at with every delivery of its connection.
 MOST_RULES = 100
 

@@ -1,17 +1,11 @@
-"""Every test about rules runs on both databases."""
+"""What every test about rules starts from."""
 
 from __future__ import annotations
 
 import pytest
 
-from connector.settings import Settings
 from tests.connector.conftest import Organisation
 from tests.connector.rules.stage import Stage
-
-
-@pytest.fixture
-def settings(either_settings: Settings) -> Settings:
-    return either_settings
 
 
 @pytest.fixture

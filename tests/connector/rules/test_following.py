@@ -8,8 +8,15 @@ import pytest
 
 from connector.models import Connection, KeyResult, LinkRule
 from connector.reconcile import reconcile
+from connector.settings import Settings
 from connector.tracker import TrackerRefused, TrackerUnavailable
 from tests.connector.rules.stage import Stage
+
+
+@pytest.fixture
+def settings(either_settings: Settings) -> Settings:
+    """Every test here runs on both databases."""
+    return either_settings
 
 
 def test_a_label_rule_links_what_has_the_label_and_what_gets_it(stage: Stage) -> None:

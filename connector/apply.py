@@ -18,6 +18,7 @@ from connector.label_links import follow_labels
 from connector.ledger import Occasion, pass_labels_on, record_work
 from connector.models import Connection, InboxEntry, Issue
 from connector.outbox import enqueue
+from connector.rules.following import follow_rules
 from connector.sprints import apply_sprint, follow_sprints
 from connector.store import SqlStore
 from connector.tracker import (
@@ -133,6 +134,7 @@ def apply_snapshot(
     follow_dependencies(session, connection, issue, snapshot.blocked_by)
     if issue.labels != labels_before:
         follow_labels(session, connection, issue, labels_before, actor=actor, now=now)
+    follow_rules(session, connection, issue, labels_before, now=now)
     return "applied"
 
 
@@ -151,6 +153,7 @@ def apply_deletion(
     gone = IssueRecord(IssueClass.GONE, issue.estimate, issue.raw_parent_id, issue.level)
     _move(session, issue, gone, Occasion("", event.actor, event.happened_at, now, source))
     look_below(session, [issue], now)
+    follow_rules(session, connection, issue, now=now)
     return "applied"
 
 

@@ -22,6 +22,7 @@ from connector.goal_marks import look_below
 from connector.ledger import Occasion, record_work_of_many
 from connector.link_terms import LinkRefused, check_weight, open_key_result
 from connector.models import BusinessAsUsual, Issue, KeyResult, Link, LinkRule, RuleException, RuleMatch
+from connector.offered_labels import look_at_labels
 from connector.outbox import enqueue_many
 from connector.store import SqlStore, chunks
 from connector.turns import take_turn
@@ -105,7 +106,8 @@ def link_many(
         existing = there.get((issue_id, key_result_id))
         no = closed.get(key_result_id) or _refusal_of_issue(issues.get(issue_id))
         if no is None and existing is not None and existing.state != "refused":
-            if existing.source == BY_RULE and not by_rule:
+            # A label may be our own, put on to show this very link; only what is said in Ladder is surely a person's.
+            if existing.source == BY_RULE and source == "manual":
                 taken_over.append(existing)
                 continue
             title = key_results[key_result_id].title
@@ -291,6 +293,7 @@ def show_labels(session: Session, issues: Collection[Issue], now: datetime) -> N
     for connection_id in sorted(subjects):
         enqueue_many(session, connection_id, "show_label", subjects[connection_id])
     look_below(session, issues, now)
+    look_at_labels(session, issues, now)
 
 
 def withdraw_declarations(session: Session, issue_ids: Collection[int]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .records import Cycle, Issue, Label, Project, Team, User, View, WorkflowState
 
 if TYPE_CHECKING:
-    from .workspace import LinearWorkspace
+    from .state import WorkspaceState
 
 Filter = Mapping[str, Any]
 
@@ -36,7 +36,7 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 class Filters:
     """Tells whether a record of one workspace fits a filter."""
 
-    def __init__(self, workspace: LinearWorkspace) -> None:
+    def __init__(self, workspace: WorkspaceState) -> None:
         self._workspace = workspace
 
     def issue(self, issue: Issue | None, wanted: Filter | None) -> bool:

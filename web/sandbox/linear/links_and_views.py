@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from .filters import Filters
 from .payloads import iso
 from .planning import PlannedWorkspace
 from .records import Cycle, ExternalLink, Issue, Relation, Team, User, View
@@ -162,6 +163,13 @@ class ConnectedWorkspace(PlannedWorkspace):
             found.updated_at = self.stamp()
             self.changed()
             return found
+
+    def issues_in(self, view: str | View) -> list[Issue]:
+        """The issues that a view shows, in the order of the board."""
+        with self.lock:
+            wanted, filters = self.view(view).filter_data, Filters(self)
+            shown = (one for one in self.issues.values() if one.archived_at is None)
+            return self.sorted(one for one in shown if filters.issue(one, wanted))
 
     def delete_view(self, view: str | View) -> None:
         with self.lock:

@@ -66,7 +66,12 @@ class JiraTracker(WithoutCards, WithoutPlanning):
 
     name = TRACKER_NAME
     capabilities = Capabilities(
-        queries=True, panel_label=True, sprints=True, rules=issue_queries.KINDS, goal_marks=True
+        queries=True,
+        panel_label=True,
+        sprints=True,
+        rules=issue_queries.KINDS,
+        decided_by_snapshot=frozenset({"epic", "project", "label"}),
+        goal_marks=True,
     )
 
     def __init__(self, services: Services) -> None:

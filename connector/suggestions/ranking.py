@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from connector.suggestions import Suggestion
@@ -22,7 +23,7 @@ from connector.suggestions.weights import (
 )
 
 MODELS = Models()
-# Decimals of a belief. What is equal but for rounding is a tie, and ties go by title, whoever else is asked about.
+# Decimals. What is equal but for rounding is a tie, and ties go by title, whoever else is asked about.
 EXACT_TO = 9
 
 _WEIGHTS = np.array([WEIGHTS[signal] for signal in Signal])
@@ -43,27 +44,28 @@ def rank(
     if not answer or not model.key_results or limit < 1:
         return answer
     kin = read_kin(session, workspace_id, list(answer))
-    asked = [kin.issues[issue_id] for issue_id in answer if issue_id in kin.issues]
-    table = Table([issue for issue in asked if issue.cls not in OUT], kin, model)
-    if not table.issues:
+    issues = [kin.issues[one] for one in answer if one in kin.issues and kin.issues[one].cls not in OUT]
+    if not issues:
         return answer
+    table = Table(issues, kin, model)
     said = table.numbers * _WEIGHTS[:, None]
+    usual = said[:, :, :-1].mean(axis=2)
     belief = believed(said)
-    telling = np.round(said.sum(axis=1)[:, :-1], EXACT_TO) >= AT_LEAST_SAID
-    alone = said.sum(axis=1) - said[:, Signal.TEAM]
-    telling &= np.round(alone[:, :-1], EXACT_TO) >= AT_LEAST_SAID_OF_IT_ALONE
-    telling &= belief[:, :-1] >= AT_LEAST_BESIDE_NOTHING * belief[:, -1:]
+    worth = _worth_saying(said, belief)
     if key_result_ids is not None:
-        telling &= np.array([one.id in set(key_result_ids) for one in model.key_results])
-    order = np.argsort(-belief[:, :-1], axis=1, kind="stable")
-    for row, issue in enumerate(table.issues):
+        wanted = frozenset(key_result_ids)
+        worth &= np.array([one.id in wanted for one in model.key_results])
+    order = np.argsort(-np.round(said.sum(axis=1)[:, :-1], EXACT_TO), axis=1, kind="stable")
+    for row, issue in enumerate(issues):
         linked = kin.own.get(issue.id, {})
-        best = [column for column in order[row] if telling[row, column] and model.key_results[column].id not in linked][
-            :limit
-        ]
+        columns = [column for column in order[row][worth[row, order[row]]] if model.groups[column] not in linked]
         answer[issue.id] = [
-            Suggestion(model.key_results[column], reason(table, row, column, said[row]), float(belief[row, column]))
-            for column in best
+            Suggestion(
+                model.key_results[column],
+                reason(table, row, column, said[row, :, column], usual[row]),
+                float(belief[row, column]),
+            )
+            for column in columns[:limit]
         ]
     return answer
 
@@ -73,4 +75,15 @@ def believed(said: Numbers) -> Numbers:
     total = said.sum(axis=1)
     total[:, -1] += AHEAD
     raised = np.exp(total - total.max(axis=1, keepdims=True))
-    return np.asarray(np.round(raised / raised.sum(axis=1, keepdims=True), EXACT_TO))
+    return np.asarray(raised / raised.sum(axis=1, keepdims=True))
+
+
+def _worth_saying(said: Numbers, belief: Numbers) -> NDArray[np.bool_]:
+    """Tell for each issue and key result whether enough speaks for it."""
+    total = said.sum(axis=1)[:, :-1]
+    alone = total - said[:, Signal.TEAM, :-1]
+    return np.asarray(
+        (np.round(total, EXACT_TO) >= AT_LEAST_SAID)
+        & (np.round(alone, EXACT_TO) >= AT_LEAST_SAID_OF_IT_ALONE)
+        & (belief[:, :-1] >= AT_LEAST_BESIDE_NOTHING * belief[:, -1:])
+    )

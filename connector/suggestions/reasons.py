@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-import numpy as np
-
 from connector.suggestions.history import BY_PERSON
 from connector.suggestions.model import Habit
 from connector.suggestions.reading import OUT, Group, Seen
@@ -17,7 +15,8 @@ from connector.suggestions.texts import LONGEST_TITLE, WORD, Numbers, plain, tel
 
 QUOTED_AT_MOST = 2
 # What a relative serves can be looked up, so it makes a better reason than words in common that say as much.
-LOOKED_UP = 2.0
+LOOKED_UP = (Signal.ABOVE, Signal.BELOW, Signal.BESIDE)
+LOOKED_UP_COUNTS = 2.0
 # Letters. Two words that begin alike this far, and for this share of the longer one, are forms of one word.
 SAME_BEGINNING = 4
 SAME_SHARE = 0.6
@@ -27,16 +26,19 @@ COMPOUND = re.compile(r"(?:[-‐‑]\w+)*")
 UNNAMED = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
-def reason(table: Table, row: int, column: int, said: Numbers) -> str:
-    """Say why, in one clause to follow a title. `said` is signals × groups, what each signal says for each."""
-    ahead = said[:, column] - said[:, :-1].mean(axis=1)
-    ahead[Signal.TEAM] = -np.inf  # what it says of all its key results is the last thing to be told of one
-    ahead[[Signal.ABOVE, Signal.BELOW, Signal.BESIDE]] *= LOOKED_UP
-    for number in np.argsort(-ahead, kind="stable"):
-        if said[number, column] > 0:
-            words = _in_words(table, row, column, Signal(int(number)))
-            if words:
-                return words
+def reason(table: Table, row: int, column: int, said: Numbers, usual: Numbers) -> str:
+    """Say why, in one clause to follow a title.
+
+    `said` is what each signal says for this key result, `usual` what it says for all of them on average.
+    """
+    ahead = (said - usual).tolist()
+    for signal in LOOKED_UP:
+        ahead[signal] *= LOOKED_UP_COUNTS
+    # What the team says, it says of all its key results, so it is the last thing to be told of one.
+    for signal in sorted(Signal, key=lambda one: (one is Signal.TEAM, -ahead[one], one)):
+        words = _in_words(table, row, column, signal) if said[signal] > 0 else ""
+        if words:
+            return words
     return "because what little is known of it points there"
 
 

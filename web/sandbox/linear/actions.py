@@ -50,6 +50,8 @@ def workspace_actions(workspace: LinearWorkspace) -> Blueprint:
         "label": label,
         "move": lambda issue, body, by: workspace.move_team(issue, str(body["team"]), by=by),
         "duplicate": lambda issue, body, by: workspace.merge_as_duplicate(issue, str(body["of"]), by=by),
+        "block": lambda issue, body, by: workspace.block(issue, str(body["by"]), by=by),
+        "unblock": lambda issue, body, by: workspace.unblock(issue, str(body["by"]), by=by),
         "archive": lambda issue, _, by: workspace.archive(issue, by=by),
         "trash": lambda issue, _, by: workspace.trash(issue, by=by),
         "restore": lambda issue, _, by: workspace.restore(issue, by=by),
@@ -98,6 +100,22 @@ def workspace_actions(workspace: LinearWorkspace) -> Blueprint:
             by=person,
         )
         return jsonify({"id": issue.id, "key": issue.identifier})
+
+    @actions.post("/ui/links/<link_id>/remove")
+    def remove_link(link_id: str) -> Response:
+        link, person = workspace.external_link(link_id), current_user(workspace)
+        if not workspace.sees_team(person, workspace.teams[workspace.cycles[link.cycle_id].team_id]):
+            raise NotFoundError("EntityExternalLink", link_id)
+        workspace.remove_external_link(link)
+        return jsonify({"id": link_id})
+
+    @actions.post("/ui/views/<view_id>/delete")
+    def delete_view(view_id: str) -> Response:
+        view, person = workspace.view(view_id), current_user(workspace)
+        if person.guest or not (view.shared or view.creator_id == person.id):
+            raise NotAllowedError(f"{person.name} may not delete this view.")
+        workspace.delete_view(view)
+        return jsonify({"id": view_id})
 
     @actions.post("/ui/act-as")
     def act_as() -> AnyResponse:

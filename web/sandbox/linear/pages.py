@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from .oauth import AuthorizeRequest, OAuthError
 from .payloads import PRIORITIES
-from .records import Cycle, Issue, Team, User
+from .records import Cycle, Issue, Team, User, View
 from .seeding import LEAD
 from .state import NotAllowedError, NotFoundError
 from .workspace import LinearWorkspace
@@ -47,6 +47,11 @@ def workspace_pages(workspace: LinearWorkspace) -> Blueprint:
         person = current_user(workspace)
         return [one for one in workspace.teams.values() if workspace.sees_team(person, one)]
 
+    def views() -> list[View]:
+        person = current_user(workspace)
+        mine = [one for one in workspace.views.values() if one.shared or one.creator_id == person.id]
+        return sorted(mine, key=lambda one: one.name.casefold())
+
     def show(template: str, team: Team, status: int = 200, *, leads_to: str = "", **values: Any) -> Response:
         body = render_template(
             template,
@@ -54,6 +59,7 @@ def workspace_pages(workspace: LinearWorkspace) -> Blueprint:
             person=current_user(workspace),
             people=[one for one in workspace.users.values() if one.active and not one.app],
             teams=teams(),
+            views=views(),
             team=team,
             **values,
         )
@@ -102,7 +108,20 @@ def workspace_pages(workspace: LinearWorkspace) -> Blueprint:
             "done": sum(one.estimate or 0 for one in live if one.completed_at),
             "unestimated": sum(1 for one in live if one.estimate is None),
             "states": workspace.states_of(team),
+            "links": workspace.links_of(cycle) if cycle else [],
         }
+
+    # -- view
+
+    @pages.get("/<url_key>/view/<words>")
+    def view(url_key: str, words: str) -> Response:
+        found = next((one for one in views() if one.slug_id == words.rpartition("-")[2]), None)
+        if found is None or url_key != workspace.url_key:
+            return show("closed.html", teams()[0], 404, what="this view")
+        person = current_user(workspace)
+        with workspace.lock:
+            issues = [one for one in workspace.issues_in(found) if workspace.sees(person, one)]
+            return show("view.html", teams()[0], view=found, issues=issues)
 
     # -- issue
 
@@ -133,6 +152,8 @@ def workspace_pages(workspace: LinearWorkspace) -> Blueprint:
             "parent": workspace.issues.get(found.parent_id or ""),
             "parents": _possible_parents(found),
             "children": workspace.children(found),
+            "blockers": [one for one in workspace.blockers_of(found) if workspace.sees(current_user(workspace), one)],
+            "blocked": [one for one in workspace.blocked_by(found) if workspace.sees(current_user(workspace), one)],
             "attachments": workspace.attachments_of(found),
             "labels": workspace.labels_of(found),
             "plain_labels": [one for one in usable if not one.is_group and not one.parent_id],

@@ -384,3 +384,131 @@ def test_calls_are_kept_for_tests(api: Api, workspace: LinearWorkspace) -> None:
     api(ISSUE, id="WEB-1")
     [call] = workspace.calls
     assert (call.operation, call.variables, call.status, call.code) == ("Issue", {"id": "WEB-1"}, 200, None)
+
+
+# ---- many at once, relations, links on cycles, views
+
+
+def problem(api: Api, query: str, **variables: Any) -> str:
+    """What an answer that must be an error says."""
+    return str(api(query, **variables).json()["errors"][0]["message"])
+
+
+BATCH = """mutation Batch($ids: [UUID!]!, $input: IssueUpdateInput!) {
+  issueBatchUpdate(ids: $ids, input: $input) { success issues { identifier labelIds cycle { number } } }
+}"""
+
+
+def test_many_issues_are_changed_at_once_or_not_at_all(api: Api, workspace: LinearWorkspace) -> None:
+    one, other = workspace.issue("WEB-12"), workspace.issue("WEB-13")
+    bug, design = workspace.label("Bug").id, workspace.label("Design").id
+    found = api.data(BATCH, ids=[one.id, other.id], input={"addedLabelIds": [bug], "removedLabelIds": [design]})
+    assert [issue["labelIds"] for issue in found["issueBatchUpdate"]["issues"]] == [[bug], [bug]]
+    cycle = workspace.active_cycle(workspace.team("MOB"))
+    assert cycle is not None
+    assert "another team" in problem(api, BATCH, ids=[one.id, workspace.issue("MOB-5").id], input={"cycleId": cycle.id})
+    assert workspace.issue("MOB-5").cycle_id is None
+    assert "not found" in problem(api, BATCH, ids=[one.id, workspace.new_id()], input={"cycleId": None})
+    assert "1 to 50" in problem(api, BATCH, ids=[one.id] * 51, input={"cycleId": None})
+    assert "1 to 50" in problem(api, BATCH, ids=[], input={"cycleId": None})
+
+
+def test_what_blocks_an_issue_is_read_from_its_side(api: Api, workspace: LinearWorkspace) -> None:
+    make = """mutation Relate($input: IssueRelationCreateInput!) {
+      issueRelationCreate(input: $input) { success issueRelation { id type issue { identifier } } }
+    }"""
+    one, other = workspace.issue("WEB-1"), workspace.issue("WEB-3")
+    said = {"type": "blocks", "issueId": one.id, "relatedIssueId": other.id}
+    made = api.data(make, input=said)["issueRelationCreate"]["issueRelation"]
+    assert api.data(make, input=said)["issueRelationCreate"]["issueRelation"]["id"] == made["id"]
+    read = """query Read($id: String!) { issue(id: $id) {
+      relations { nodes { type relatedIssue { identifier } } }
+      inverseRelations { nodes { type issue { identifier } } }
+    } }"""
+    assert api.data(read, id="WEB-3")["issue"] == {
+        "relations": {"nodes": []},
+        "inverseRelations": {"nodes": [{"type": "blocks", "issue": {"identifier": "WEB-1"}}]},
+    }
+    assert api.data(read, id="WEB-1")["issue"]["relations"]["nodes"] == [
+        {"type": "blocks", "relatedIssue": {"identifier": "WEB-3"}}
+    ]
+    gone = "mutation Gone($id: String!) { issueRelationDelete(id: $id) { success } }"
+    assert api.data(gone, id=made["id"])["issueRelationDelete"] == {"success": True}
+    assert "not found" in problem(api, gone, id=made["id"])
+
+
+def test_a_cycle_carries_links(api: Api, workspace: LinearWorkspace) -> None:
+    cycle = workspace.active_cycle(workspace.team("WEB"))
+    assert cycle is not None
+    make = """mutation Put($input: EntityExternalLinkCreateInput!) {
+      entityExternalLinkCreate(input: $input) { entityExternalLink { id label url creator { app } } }
+    }"""
+    made = api.data(make, input={"cycleId": cycle.id, "url": "https://ladder.example/", "label": "Goals"})
+    link = made["entityExternalLinkCreate"]["entityExternalLink"]
+    assert link["creator"] == {"app": True}
+    edit = """mutation Edit($id: String!, $input: EntityExternalLinkUpdateInput!) {
+      entityExternalLinkUpdate(id: $id, input: $input) { success }
+    }"""
+    api.data(edit, id=link["id"], input={"label": "Plan"})
+    read = "query Read($id: String!) { cycle(id: $id) { links { nodes { label url } } } }"
+    assert api.data(read, id=cycle.id)["cycle"]["links"]["nodes"] == [
+        {"label": "Plan", "url": "https://ladder.example/"}
+    ]
+    assert "absolute address" in problem(api, edit, id=link["id"], input={"url": "ladder"})
+    assert "Exactly one" in problem(api, make, input={"url": "https://ladder.example/", "label": "Goals"})
+    gone = "mutation Gone($id: String!) { entityExternalLinkDelete(id: $id) { entityId } }"
+    assert api.data(gone, id=link["id"])["entityExternalLinkDelete"] == {"entityId": link["id"]}
+    assert "not found" in problem(api, edit, id=link["id"], input={"label": "Plan"})
+
+
+def test_a_view_keeps_its_filter_as_it_was_written(api: Api, workspace: LinearWorkspace) -> None:
+    make = """mutation Make($input: CustomViewCreateInput!) {
+      customViewCreate(input: $input) {
+        customView { id slugId modelName shared filterData issues { nodes { identifier } } }
+      }
+    }"""
+    wanted = {"cycle": {"isActive": {"eq": True}}, "labels": {"every": {"name": {"nin": ["Feature", "Bug", "Design"]}}}}
+    said = {"name": "Plain", "shared": True, "filterData": wanted}
+    view = api.data(make, input=said)["customViewCreate"]["customView"]
+    assert view["filterData"] == wanted
+    assert {one["identifier"] for one in view["issues"]["nodes"]} == {"WEB-4", "MOB-2"}
+    since = {"createdAt": {"gt": "2026-01-05T00:00:00.000Z"}}
+    edit = """mutation Edit($id: String!, $input: CustomViewUpdateInput!) {
+      customViewUpdate(id: $id, input: $input) { customView { name filterData } }
+    }"""
+    found = api.data(edit, id=view["id"], input={"name": "New", "filterData": since})["customViewUpdate"]["customView"]
+    assert found == {"name": "New", "filterData": since}
+    listed = "query List($filter: CustomViewFilter) { customViews(filter: $filter) { nodes { name } } }"
+    workspace.create_view("Theirs", {"number": {"eq": 1}}, shared=False)
+    assert api.data(listed, filter=None)["customViews"]["nodes"] == [{"name": "New"}]
+    assert api.data(listed, filter={"name": {"eq": "Plain"}})["customViews"]["nodes"] == []
+    gone = "mutation Gone($id: String!) { customViewDelete(id: $id) { success } }"
+    api.data(gone, id=view["id"])
+    assert "not found" in problem(api, edit, id=view["id"], input={"name": "New"})
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ({"project": {"name": {"eq": "Mobile sign-in"}}}, {"MOB-1", "MOB-2"}),
+        ({"project": {"null": True}, "team": {"key": {"eq": "SEC"}}}, {"SEC-1", "SEC-2"}),
+        ({"cycle": {"isNext": {"eq": True}}}, {"WEB-9", "WEB-10", "WEB-11"}),
+        ({"labels": {"length": {"eq": 0}}, "cycle": {"isActive": {"eq": True}}}, {"WEB-4", "MOB-2"}),
+        ({"labels": {"or": [{"name": {"eq": "Design"}}]}}, {"WEB-5", "WEB-13"}),
+    ],
+)
+def test_filters_reach_into_projects_cycles_and_labels(
+    api: Api, workspace: LinearWorkspace, wanted: Any, found: set[str]
+) -> None:
+    workspace.let_app_in("SEC")
+    assert set(keys(api, filter=wanted, first=50)) == found
+
+
+def test_open_cycles_of_a_team_are_listed(api: Api, workspace: LinearWorkspace) -> None:
+    listed = "query List($filter: CycleFilter) { cycles(filter: $filter) { nodes { number team { key } } } }"
+    wanted = {"isPast": {"eq": False}, "team": {"key": {"eq": "WEB"}}}
+    nodes = api.data(listed, filter=wanted)["cycles"]["nodes"]
+    assert sorted(one["number"] for one in nodes) == [2, 3]
+    named = "query List($filter: ProjectFilter) { projects(filter: $filter) { nodes { name } } }"
+    wanted = {"name": {"eqIgnoreCase": "onboarding"}}
+    assert api.data(named, filter=wanted)["projects"]["nodes"] == [{"name": "Onboarding"}]

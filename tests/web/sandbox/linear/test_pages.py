@@ -298,3 +298,57 @@ def test_the_pages_are_accessible(
             assert axe_findings(page) == [], path
     finally:
         context.close()
+
+
+# ---- links on cycles, views, relations
+
+
+def test_a_cycle_shows_its_links_until_somebody_takes_them_off(client: FlaskClient, workspace: LinearWorkspace) -> None:
+    cycle = workspace.active_cycle(workspace.team("WEB"))
+    assert cycle is not None
+    link = workspace.add_external_link(cycle, "https://ladder.example/planning/1", "Goals <here>")
+    page = client.get("/team/WEB").text
+    assert 'href="https://ladder.example/planning/1"' in page
+    assert "Goals &lt;here&gt;" in page
+    assert "Goals" not in client.get("/team/WEB?cycle=3").text
+    assert client.post(f"/ui/links/{link.id}/remove", json={}).status_code == 200
+    assert "Goals" not in client.get("/team/WEB").text
+    assert client.post(f"/ui/links/{link.id}/remove", json={}).status_code == 404
+
+
+def test_links_of_a_private_teams_cycle_are_not_for_everybody(client: FlaskClient, workspace: LinearWorkspace) -> None:
+    link = workspace.add_external_link(workspace.create_cycle("SEC"), "https://ladder.example/", "Goals")
+    assert act_as(client, ENGINEER).post(f"/ui/links/{link.id}/remove", json={}).status_code == 404
+
+
+def test_a_view_shows_what_fits_its_filter_and_whoever_looks_may_see(
+    client: FlaskClient, workspace: LinearWorkspace
+) -> None:
+    view = workspace.create_view("Security <first>", {"state": {"type": {"nin": ["completed", "canceled"]}}})
+    path = workspace.view_url(view).removeprefix(workspace.base_url)
+    page = client.get(path).text
+    assert "Security &lt;first&gt;" in client.get("/").text
+    assert 'data-key="SEC-1"' in page
+    assert 'data-key="WEB-2"' not in page
+    assert 'data-key="SEC-1"' not in act_as(client, ENGINEER).get(path).text
+    assert act_as(client, GUEST).post(f"/ui/views/{view.id}/delete", json={}).status_code == 403
+    assert act_as(client, LEAD).post(f"/ui/views/{view.id}/delete", json={}).status_code == 200
+    assert client.get(path).status_code == 404
+
+
+def test_a_view_of_ones_own_is_seen_by_nobody_else(client: FlaskClient, workspace: LinearWorkspace) -> None:
+    view = workspace.create_view("Mine", {"number": {"eq": 1}}, shared=False, by=ENGINEER)
+    path = workspace.view_url(view).removeprefix(workspace.base_url)
+    assert act_as(client, ENGINEER).get(path).status_code == 200
+    assert act_as(client, LEAD).get(path).status_code == 404
+
+
+def test_an_issue_says_what_blocks_it(client: FlaskClient, workspace: LinearWorkspace) -> None:
+    path = workspace.issue_url(workspace.issue("WEB-4")).removeprefix(workspace.base_url)
+    assert do(client, workspace, "WEB-4", "block", by=workspace.issue("WEB-2").id).status_code == 200
+    assert "Blocked by <span" in client.get(path).text
+    other = workspace.issue_url(workspace.issue("WEB-2")).removeprefix(workspace.base_url)
+    assert "Blocks <span" in client.get(other).text
+    assert do(client, workspace, "WEB-4", "block", by=workspace.issue("WEB-4").id).status_code == 403
+    assert do(client, workspace, "WEB-4", "unblock", by=workspace.issue("WEB-2").id).status_code == 200
+    assert "Blocked by <span" not in client.get(path).text

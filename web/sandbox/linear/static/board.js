@@ -157,4 +157,11 @@
     window.standIn.flag({ title: `${made.key} was created.`, type: "success" });
     refresh();
   });
+
+  // ---- links of the cycle
+
+  document.addEventListener("click", async (event) => {
+    const link = event.target.closest("[data-unlink]");
+    if (link && (await post(`/ui/links/${link.dataset.unlink}/remove`, {}))) refresh();
+  });
 })();

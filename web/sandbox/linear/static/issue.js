@@ -32,6 +32,8 @@
   });
 
   document.addEventListener("click", async (event) => {
+    const unblock = event.target.closest("[data-unblock]");
+    if (unblock) save("unblock", { by: unblock.dataset.unblock }, "No longer blocked.");
     const item = event.target.closest("[data-do], [data-move], [data-duplicate], [data-delete], [data-close]");
     if (!item) return;
     const menu = item.closest("details.menu");
@@ -57,6 +59,12 @@
     const body = Object.fromEntries(new FormData(event.target));
     event.target.closest("dialog").close();
     save("duplicate", body, "Merged.");
+  });
+
+  const blocker = document.getElementById("new-blocker");
+  blocker.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (await save("block", Object.fromEntries(new FormData(blocker)), "Blocked.")) blocker.reset();
   });
 
   const form = document.getElementById("new-child");

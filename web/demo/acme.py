@@ -128,6 +128,22 @@ NEW_WORK: Mapping[int, Sequence[tuple[str, str, str, float]]] = {
     5: (("Tour for invited teammates", "Story", "ATL-2", 3),),
 }
 
+# What else is in the running sprint, and ladders into no goal yet: summary, type, points, labels
+UNALIGNED: Sequence[tuple[str, str, float, Sequence[str]]] = (
+    ("Sign-in page stays blank behind strict proxies", "Bug", 3, ("sso",)),
+    ("Remember the identity provider chosen last", "Story", 2, ("sso",)),
+    ("Suggest a name for the first project", "Story", 2, ("activation",)),
+    ("Nudge to invite a second person after the first project", "Story", 3, ("activation",)),
+    ("Cache for the report pages", "Task", 3, ("maintenance",)),
+    ("Spreadsheet export keeps the order of columns", "Bug", 2, ("export",)),
+    ("Prototype of a widget for phones", "Story", 3, ()),
+    ("Answer a prospect's security questionnaire", "Task", 1, ()),
+)
+# In nobody's sprint, and yet something in one waits for it: summary, type, points, labels, what it blocks
+BLOCKERS: Sequence[tuple[str, str, float, Sequence[str], str]] = (
+    ("Store the providers' signing keys in one place", "Task", 3, ("security",), "ATL-3"),
+)
+
 # Week -> transitions: summary, status, resolution
 MOVES: Mapping[int, Sequence[tuple[str, str, str | None]]] = {
     1: (

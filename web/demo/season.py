@@ -23,6 +23,7 @@ from connector.links import declare_business_as_usual, link_issue
 from connector.models import Connection, Milestone
 from connector.sign_in import ensure_workspace
 from web.demo.acme import (
+    BLOCKERS,
     CHECK_INS,
     ESTIMATES,
     INES,
@@ -35,6 +36,7 @@ from web.demo.acme import (
     PEOPLE,
     STEPS,
     TEAMS,
+    UNALIGNED,
 )
 from web.demo.stage import Stage
 from web.sandbox import JiraSite
@@ -120,6 +122,7 @@ class Season:
         for week in range(WEEKS):
             self._work(week)
             self._check_in(week)
+        self._fill_sprint()
         self._declare("ATL-17", "maintenance")
         self.stage.settle()
 
@@ -201,6 +204,17 @@ class Season:
                 site.transition(issue, status, resolution)
             for summary, points in ESTIMATES.get(week, ()):
                 site.estimate(next(one for one in site.issues.values() if one.summary == summary), points)
+        self.stage.settle()
+
+    def _fill_sprint(self) -> None:
+        """Put into the running sprint what no goal asked for, and let something outside of it hold it up."""
+        site = self.site
+        running = next(one for one in site.sprints.values() if one.state == "active")
+        with site.dated(at(self.start, 7 * WEEKS - 2)):
+            for summary, kind, points, labels in UNALIGNED:
+                site.create_issue(summary, kind, points=points, labels=labels, sprint=running)
+            for summary, kind, points, labels, blocked in BLOCKERS:
+                site.link_issues(site.create_issue(summary, kind, points=points, labels=labels), blocked, "Blocks")
         self.stage.settle()
 
     def _check_in(self, week: int) -> None:

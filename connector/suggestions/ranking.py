@@ -58,22 +58,19 @@ def rank(
     order = np.argsort(-np.round(said.sum(axis=1)[:, :-1], EXACT_TO), axis=1, kind="stable")
     for row, issue in enumerate(issues):
         linked = kin.own.get(issue.id, {})
-        columns = [column for column in order[row][worth[row, order[row]]] if model.groups[column] not in linked]
-        answer[issue.id] = [
-            Suggestion(
-                model.key_results[column],
-                reason(table, row, column, said[row, :, column], usual[row]),
-                float(belief[row, column]),
-            )
-            for column in columns[:limit]
-        ]
+        for column in order[row][worth[row, order[row]]]:
+            if len(answer[issue.id]) == limit:
+                break
+            why = "" if model.groups[column] in linked else reason(table, row, column, said[row, :, column], usual[row])
+            if why:
+                answer[issue.id].append(Suggestion(model.key_results[column], why, float(belief[row, column])))
     return answer
 
 
 def believed(said: Numbers) -> Numbers:
     """Return the belief in each group, from what was said for it: issues × groups, each row adding up to 1."""
     total = said.sum(axis=1)
-    total[:, -1] += AHEAD
+    total[:, -1] += AHEAD * said[:, Signal.TEAM].any(axis=1)
     raised = np.exp(total - total.max(axis=1, keepdims=True))
     return np.asarray(raised / raised.sum(axis=1, keepdims=True))
 

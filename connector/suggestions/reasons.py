@@ -27,7 +27,7 @@ UNNAMED = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{
 
 
 def reason(table: Table, row: int, column: int, said: Numbers, usual: Numbers) -> str:
-    """Say why, in one clause to follow a title.
+    """Say why, in one clause to follow a title; "" where only letters are alike, which is no reason.
 
     `said` is what each signal says for this key result, `usual` what it says for all of them on average.
     """
@@ -39,7 +39,7 @@ def reason(table: Table, row: int, column: int, said: Numbers, usual: Numbers) -
         words = _in_words(table, row, column, signal) if said[signal] > 0 else ""
         if words:
             return words
-    return "because what little is known of it points there"
+    return ""
 
 
 def _in_words(table: Table, row: int, column: int, signal: Signal) -> str:

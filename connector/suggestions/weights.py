@@ -25,7 +25,7 @@ WEIGHTS = {
     Signal.EPIC_TEXT: 4.0,
     Signal.LABEL_TEXT: 3.0,
 }
-# What "no goal work" has ahead of every key result when nothing is known.
+# What "no goal work" has ahead of every key result, where the team's word raises those: less than it raises them.
 AHEAD = 3.5
 # Beside "no goal work" a key result must be believed at least this much. In the folds this silenced half of the tickets
 # that serve no goal, and cost none of the right suggestions.

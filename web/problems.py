@@ -39,6 +39,7 @@ LINK_STATUS: Mapping[str, int] = {
     "unknown_key_result": 404,
     "unknown_link": 404,
     "bad_weight": 422,
+    "too_many": 422,
     "unknown_category": 422,
     "may_not_edit": 403,
     "issue_unreadable": 422,

@@ -12,6 +12,7 @@ from flask_limiter import Limiter, RateLimitExceeded
 
 from connector.core import Core
 from web.api import (
+    bulk_links,
     check_ins,
     connections,
     cycles,
@@ -24,6 +25,7 @@ from web.api import (
     overlay,
     people,
     reference,
+    rules,
     teams,
 )
 from web.api.access import limit_key
@@ -32,6 +34,7 @@ from web.api.openapi import describe
 from web.problems import problem
 
 __all__ = [
+    "bulk_links",
     "check_ins",
     "connections",
     "cycles",
@@ -44,6 +47,7 @@ __all__ = [
     "overlay",
     "people",
     "register",
+    "rules",
     "teams",
 ]
 

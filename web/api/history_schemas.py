@@ -32,7 +32,8 @@ class LinkChanges(Changes):
 
 class LinkOut(Shape):
     """`class` is todo, doing, done, dropped, gone or unknown. `state` is active, waiting (for the
-    tracker, since `waiting_since`; counts nothing yet) or refused (by the tracker; `refusal` says why)."""
+    tracker, since `waiting_since`; counts nothing yet) or refused (by the tracker; `refusal` says why). `source` is
+    manual, label, or rule: then `rule_id` is the rule that made it and alone takes it away again."""
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -46,6 +47,7 @@ class LinkOut(Shape):
     cls: Annotated[str, Field(alias="class")]
     weight: Exact
     source: str
+    rule_id: Id | None
     declared_change: Exact | None
     state: str
     waiting_since: Moment | None

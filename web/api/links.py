@@ -13,10 +13,11 @@ from connector import goals
 from connector.errors import Invalid, NotFound
 from connector.linking import link_through_tracker
 from connector.links import set_weight, unlink
-from connector.models import Connection, Issue, KeyResult, Link
+from connector.models import Issue, KeyResult, Link
 from web.api import representations as shown
 from web.api.access import Caller, caller
 from web.api.blueprint import API, api
+from web.api.connection_choice import chosen_connection
 from web.api.exchange import answer, by_age, created_outside, cut, expected_version, page_by_age
 from web.api.history_schemas import LinkChanges, LinkIn, LinkOut, LinkPage
 from web.api.schemas import PageQuery
@@ -52,7 +53,7 @@ def create_link(key_result_id: UUID, json_data: LinkIn) -> Response:
     def work() -> tuple[BaseModel, str]:
         with who.core.database.reading() as session:
             goals.require_open(goals.find(session, KeyResult, who.workspace_id, str(key_result_id)))
-            connection = _connection(session, who, json_data)
+            connection = chosen_connection(session, who, json_data.connection_id, json_data.tracker)
         by_id = json_data.external_id is not None
         made = link_through_tracker(
             who.core,
@@ -134,17 +135,3 @@ def _named(given: LinkIn) -> str:
     if len(named) != 1:
         raise Invalid("name_one_issue", "Name the issue by external_id or by key, one of them.", "external_id")
     return named[0]
-
-
-def _connection(session: Session, who: Caller, given: LinkIn) -> Connection:
-    query = select(Connection).where(Connection.workspace_id == who.workspace_id, Connection.state != "uninstalled")
-    if given.connection_id is not None:
-        query = query.where(Connection.id == given.connection_id)
-    if given.tracker is not None:
-        query = query.where(Connection.tracker == given.tracker)
-    found = session.scalars(query.order_by(Connection.installed_at).limit(2)).all()
-    if not found:
-        raise Invalid("unknown_connection", "There is no such connection to a tracker.", "connection_id")
-    if len(found) > 1:
-        raise Invalid("which_connection", "There are several connections; name one.", "connection_id")
-    return found[0]

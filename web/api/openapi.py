@@ -53,6 +53,9 @@ WITH_BODY = {
 }
 WITH_CONDITION = {"409": WITH_BODY["409"], "412": "Somebody else changed it since it was read."}
 LINKING = {"403": "Not allowed by the tracker.", "502": "The tracker refused."}
+# Nothing is made by these, so they may be sent as often as one likes.
+DOING_NOTHING = ("/lint", "/preview", "/runs")
+ASKING_THE_TRACKER = ("/links", "/links/bulk", "/rules", "/preview")
 ETAG = {"ETag": {"description": "The version, for If-Match.", "schema": {"type": "string"}}}
 LOCATION = {"Location": {"description": "Where it is.", "schema": {"type": "string", "format": "uri-reference"}}}
 REPEATED = {REPEATED_HEADER: {"description": "true: this answer was given before.", "schema": {"type": "string"}}}
@@ -126,7 +129,7 @@ def _describe_operation(path: str, method: str, operation: dict[str, Any]) -> No
         if parameter["in"] == "path":
             parameter["schema"] = {"type": "string", "format": "uuid"}
     failures = dict(ANY_TIME)
-    if "{" in path:
+    if "{" in path or path.endswith("/overlay"):
         failures |= WITH_PATH
     if method in ("post", "patch"):
         failures |= WITH_BODY
@@ -134,10 +137,10 @@ def _describe_operation(path: str, method: str, operation: dict[str, Any]) -> No
     if method in ("patch", "delete"):
         failures |= WITH_CONDITION
         parameters.append(IF_MATCH)
-    if method == "post" and not path.endswith("/lint"):
+    if method == "post" and not path.endswith(DOING_NOTHING):
         parameters.append(IDEMPOTENCY_KEY)
         failures |= WITH_PATH
-    if path.endswith("/links") and method == "post":
+    if method == "post" and path.endswith(ASKING_THE_TRACKER):
         failures |= LINKING
     responses = operation["responses"]
     for status in [status for status in responses if not status.startswith("2")]:

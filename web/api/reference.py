@@ -26,6 +26,7 @@ ORDER = (
     "objectives",
     "key results",
     "links",
+    "rules",
     "ledger",
     "check-ins",
     "milestones",

@@ -159,6 +159,7 @@ def of_link(row: Link) -> history_schemas.LinkOut:
         cls=row.issue.cls,
         weight=row.weight,
         source=row.source,
+        rule_id=row.rule_id,
         declared_change=row.declared_change,
         state=row.state,
         waiting_since=row.waiting_since,

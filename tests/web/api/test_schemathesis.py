@@ -15,7 +15,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from connector.core import build_core
 from connector.models import Base, Connection
 from connector.settings import load_settings
-from tests.toy_tracker import ToyTracker
+from tests.connector.conftest import AbleToy
 from tests.web.api.conftest import Clock, Program, new_program
 from web.app import create_app
 
@@ -27,7 +27,7 @@ EXAMPLES = 15
 def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
     """A program in a workspace with one of everything, so that generated requests get further than 404."""
     path: Path = tmp_path_factory.mktemp("schemathesis") / "ladder.db"
-    toy = ToyTracker()
+    toy = AbleToy()
     core = build_core(
         load_settings(env_file=None, database_url=f"sqlite:///{path}"), trackers={"toy": lambda _: toy}, clock=Clock()
     )
@@ -81,6 +81,7 @@ def seed(program: Program) -> dict[str, str]:
     ids["connection_id"] = program.get("/connections")["items"][0]["id"]
     below = f"/key-results/{ids['key_result_id']}"
     ids["check_in_id"] = program.post(f"{below}/check-ins", {"value": 25})["id"]
+    ids["rule_id"] = program.post(f"{below}/rules", {"kind": "label", "text": "growth"})["id"]
     ids["link_id"] = program.post(f"{below}/links", {"external_id": "1"})["id"]
     stepped = program.key_result(kind="milestone", **{name: ids[name] for name in ("objective_id", "driver_id")})
     ids["stepped_id"] = stepped["id"]

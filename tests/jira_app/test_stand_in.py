@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,20 +12,29 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 from flask import Flask
+from sqlalchemy import update
+from sqlalchemy.orm import Session
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from connector.core import Core, build_core
-from connector.models import Connection
+from connector.goal_marks import begin
+from connector.issues import ensure_issue
+from connector.links import declare_business_as_usual, link_issue
+from connector.models import Connection, Cycle, KeyResult, Objective, OutboxEntry, Person, Team
+from connector.planning.sprints import refresh_sprint, sprints_of_board
 from connector.settings import load_settings
 from connector.tracker import (
     Event,
     IssueChanged,
     IssueDeleted,
+    IssueQuery,
     IssueUnreadable,
     PanelLabel,
     SprintChanged,
+    TrackerRefused,
     TrackerUnavailable,
 )
+from connector.worker import Worker
 from jira_app import TRACKER
 from jira_app.descriptor import PANEL_MODULE
 from jira_app.tracker import JiraTracker
@@ -33,6 +42,8 @@ from tests.jira_app.conftest import Stored
 from tests.tables import make_tables
 from web.app import create_app
 from web.sandbox import JiraSite, SiteServer
+from web.sandbox.jql import parse
+from web.sandbox.jql_search import run
 from web.sandbox.modules import issue_panels
 
 
@@ -268,3 +279,139 @@ def test_no_token_travels_in_an_address(connection: Connection, tracker: JiraTra
     tracker.search(connection, site.admin.account_id, "story", 5)
     assert site.calls
     assert all("jwt" not in urlsplit(call.path).path + call.query for call in site.calls)
+
+
+def found(site: JiraSite, query: str) -> set[str]:
+    """Return the keys of the issues that a search on the site finds."""
+    return {one.key for one in run(parse(query), site, site.issues.values())}
+
+
+def test_a_sprint_is_read_with_what_blocks_its_issues(
+    connection: Connection, tracker: JiraTracker, site: JiraSite
+) -> None:
+    sprints = tracker.sprints(connection, "1")
+    assert [(one.name, one.state, one.board) for one in sprints] == [
+        ("Sprint 42", "active", "1"),
+        ("Sprint 43", "future", "1"),
+    ]
+    blocked = {
+        one.key: one.blocked_by
+        for page in tracker.sprint_issues(connection, sprints[1].external_id)
+        for one in page.snapshots
+    }
+    assert blocked == {"ATL-5": (), "ATL-11": (site.issue("ATL-5").id,)}
+
+
+def test_issues_move_where_somebody_asked(connection: Connection, tracker: JiraTracker, site: JiraSite) -> None:
+    ids = [site.issue(key).id for key in ("ATL-3", "ATL-5")]
+    later = site.sprint("Sprint 43")
+    tracker.move_to_sprint(connection, ids, str(later.id))
+    assert [site.current_sprint_of(site.issue(one)) for one in ids] == [later, later]
+    tracker.move_to_sprint(connection, ids, None)
+    assert [site.current_sprint_of(site.issue(one)) for one in ids] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "kept", "matched"),
+    [
+        ("epic", "ATL-1", "ATL-1", {"ATL-1"}),
+        ("project", "OPS", "OPS", {"OPS-1", "OPS-2"}),
+        ("label", "on-call", "on-call", {"PLAT-4", "PLAT-6", "OPS-2"}),
+        ("query", "project = OPS AND labels = on-call ORDER BY key", "project = OPS AND labels = on-call", {"OPS-2"}),
+    ],
+)
+def test_rules_find_what_the_site_holds(
+    connection: Connection,
+    tracker: JiraTracker,
+    site: JiraSite,
+    kind: str,
+    text: str,
+    kept: str,
+    matched: set[str],
+) -> None:
+    query = tracker.resolve(connection, IssueQuery(kind, text))
+    assert query.text == kept
+    assert {one.key for page in tracker.find(connection, query) for one in page.snapshots} == matched
+    asked = [site.issue(key).id for key in ("ATL-1", "OPS-1", "OPS-2", "PLAT-4")]
+    gone = site.create_issue("Soon gone").id
+    site.delete(gone)
+    matching = tracker.matching(connection, query, [*asked, gone])
+    assert matching == {one for one in asked if site.issue(one).key in matched}
+
+
+def test_a_query_that_the_site_cannot_read_is_refused_in_its_words(
+    connection: Connection, tracker: JiraTracker
+) -> None:
+    with pytest.raises(TrackerRefused, match="Field 'nope' does not exist"):
+        tracker.resolve(connection, IssueQuery("query", "nope = 1"))
+
+
+def test_the_sites_searches_know_goals_once_an_issue_is_linked(
+    core: Core, connection: Connection, site: JiraSite
+) -> None:
+    with core.database.writing() as session:
+        row = session.get_one(Connection, connection.id)
+        row.settings = connection.settings
+        key_result_id = goal_of(session, row.workspace_id)
+        for external_id in ("10001", "10003", "10006"):
+            ensure_issue(session, row, external_id)
+    worker = Worker(core)
+    refresh_sprint_of(core, connection, site)
+    with core.database.writing() as session:
+        row = session.get_one(Connection, connection.id)
+        begin(session, row, core.clock())
+        issue = ensure_issue(session, row, "10001")
+        link_issue(session, row.workspace_id, key_result_id, issue, actor="ada", now=core.clock())
+    work_off(core, worker)
+    # ATL-1 is linked; ATL-3, ATL-4, ATL-6, ATL-7 hang below it, and so do the sub-tasks of ATL-3.
+    assert found(site, 'objective = "Win trust"') == found(site, "keyResult in (Activation, Churn)")
+    assert {"ATL-1", "ATL-3", "ATL-4"} <= found(site, "goalWork = aligned")
+    unaligned = found(site, "goalWork = unaligned")
+    assert unaligned == found(site, "sprint in openSprints() OR sprint in futureSprints()") - found(
+        site, "goalWork = aligned"
+    )
+    assert "ATL-16" in unaligned
+    assert "ATL-19" in found(site, "goalWork is EMPTY")
+    with core.database.writing() as session:
+        row = session.get_one(Connection, connection.id)
+        issue = ensure_issue(session, row, site.issue("ATL-16").id)
+        declare_business_as_usual(session, row.workspace_id, issue, "support", actor="ada", now=core.clock())
+    work_off(core, worker)
+    assert found(site, 'goalWork = "business as usual"') == {"ATL-16"}
+
+
+def goal_of(session: Session, workspace_id: str) -> str:
+    """Make an objective with one key result; return its id."""
+    person = Person(workspace_id=workspace_id, name="Ada")
+    team = Team(workspace_id=workspace_id, name="Atlas")
+    cycle = Cycle(workspace_id=workspace_id, name="Q4", starts_on=date(2026, 10, 1), ends_on=date(2026, 12, 31))
+    session.add_all([person, team, cycle])
+    session.flush()
+    objective = Objective(workspace_id=workspace_id, title="Win trust", cycle_id=cycle.id, team_id=team.id)
+    session.add(objective)
+    session.flush()
+    key_result = KeyResult(
+        workspace_id=workspace_id,
+        objective_id=objective.id,
+        title="Activation",
+        driver_id=person.id,
+        kind="issue_ratio",
+    )
+    session.add(key_result)
+    session.flush()
+    return key_result.id
+
+
+def refresh_sprint_of(core: Core, connection: Connection, site: JiraSite) -> None:
+    """Let Ladder know of the open sprints and of what they hold."""
+    for sprint in sprints_of_board(core, connection, "1"):
+        refresh_sprint(core, connection, sprint.external_id)
+
+
+def work_off(core: Core, worker: Worker) -> None:
+    """Have everything done that waits, now."""
+    for _ in range(30):
+        with core.database.writing() as session:
+            session.execute(update(OutboxEntry).where(OutboxEntry.state == "waiting").values(due_at=core.clock()))
+        if not worker.run_once():
+            return

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, jsonify, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
+from .board_view import save_queries
 from .gate import RestError, body_object
 from .installation import InstallError
 from .pages import COOKIE, current_person
@@ -95,6 +96,18 @@ def site_actions(site: JiraSite) -> Blueprint:
             by=by,
         )
         return jsonify({"id": issue.id, "key": issue.key})
+
+    @actions.post("/ui/boards/<key>/queries")
+    def board_queries(key: str) -> AnyResponse:
+        project = site.project(key)
+        demand(project, "EDIT_ISSUES")
+        try:
+            save_queries(site, site.board_of(project), body_object())
+        except ValueError as error:
+            answer = jsonify({"message": str(error)})
+            answer.status_code = 400
+            return answer
+        return jsonify({"key": project.key})
 
     @actions.post("/ui/act-as")
     def act_as() -> AnyResponse:

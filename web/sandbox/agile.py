@@ -8,7 +8,16 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from .catalogue import points_field_of, statuses_of
-from .gate import RestError, listed, operation, refusal, visible_issue, whole_number
+from .gate import (
+    RestError,
+    body_object,
+    listed,
+    operation,
+    refusal,
+    visible_issue,
+    whole_number,
+    writable_issue,
+)
 from .records import Board, Issue, Sprint
 from .result_pages import ResultPages
 from .site import JiraSite
@@ -16,6 +25,7 @@ from .state import NotFoundError
 
 COLUMNS = (("To Do", "new"), ("In Progress", "indeterminate"), ("Done", "done"))
 """Board columns and the status category that each one holds."""
+MOVED_AT_ONCE = 50
 
 
 def agile_interface(site: JiraSite) -> Blueprint:
@@ -133,6 +143,41 @@ def agile_interface(site: JiraSite) -> Blueprint:
     @operation(rest, "GET", "/rest/agile/1.0/sprint/<int:sprint_id>", "READ")
     def sprint(sprint_id: int) -> Response:
         return jsonify(site.payloads.sprint(sprint_or_404(sprint_id)))
+
+    # -- planning
+
+    @operation(rest, "POST", "/rest/agile/1.0/sprint/<int:sprint_id>/issue", "WRITE")
+    def move_to_sprint(sprint_id: int) -> tuple[str, int]:
+        sprint = sprint_or_404(sprint_id)
+        if sprint.state == "closed":
+            raise RestError(400, "Issues can only be moved to open or active sprints.")
+        for issue in moved_issues():
+            site.set_sprint(issue, sprint)
+        return "", 204
+
+    @operation(rest, "POST", "/rest/agile/1.0/backlog/issue", "WRITE")
+    def move_to_backlog() -> tuple[str, int]:
+        for issue in moved_issues():
+            site.set_sprint(issue, None)
+        return "", 204
+
+    def moved_issues() -> list[Issue]:
+        names = body_object().get("issues")
+        if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
+            raise RestError(400, "The issues are a list of ids or keys.")
+        if len(names) > MOVED_AT_ONCE:
+            raise RestError(400, f"At most {MOVED_AT_ONCE} issues may be moved at once.")
+        return [writable_issue(site, one) for one in names]
+
+    @operation(rest, "GET", "/rest/agile/1.0/board/<int:board_id>/quickfilter", "READ")
+    def quick_filters(board_id: int) -> Response:
+        board = board_or_404(board_id)
+        return values(
+            [
+                {"id": at, "boardId": board.id, "name": one.name, "jql": one.jql, "description": "", "position": at - 1}
+                for at, one in enumerate(board.quick_filters, start=1)
+            ]
+        )
 
     # -- their issues
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .events import EventedSite
 
 RELATIVE = re.compile(r"([+-]?)(\d+)([mhdw])$")
+EXACT = ("=", "!=", "in", "not in", "is", "is not")
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -129,6 +130,16 @@ def _property_path(field: str, site: EventedSite) -> tuple[str, str]:
     raise JqlError(f"Field '{field}' does not exist or you do not have permission to view it.")
 
 
+def _property_type(field: str, site: EventedSite) -> str:
+    """How the value behind an alias is indexed; text that is matched as a whole cannot be searched for words."""
+    for module in site.installation.modules("jiraEntityProperties") if site.installation else []:
+        for configuration in module.get("keyConfigurations", []):
+            for extraction in configuration.get("extractions", []):
+                if str(extraction.get("alias", "")).casefold() == field.casefold():
+                    return str(extraction.get("type", "")).lower()
+    return ""
+
+
 def _names(field: str, value: Value, site: EventedSite) -> list[str]:
     """A value of a query as casefolded names to look for."""
     if isinstance(value, Function):
@@ -185,6 +196,8 @@ def _check_values(node: Clause | Group, site: EventedSite) -> None:
         return
     if node.field not in FIELDS:
         _property_path(node.field, site)
+        if node.operator not in EXACT and _property_type(node.field, site) == "string":
+            raise JqlError(f"The operator '{node.operator}' is not supported by the '{node.field}' field.")
     for value in node.values:
         if node.field in DATES:
             _moment(value, site)

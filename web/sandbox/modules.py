@@ -16,7 +16,8 @@ from .signing import CONTEXT_HASH, query_string_hash, shared_secret_token
 from .site import JiraSite
 
 PLACEHOLDER = re.compile(r"\$?(?:\{|%7[Bb])([A-Za-z_.]+)(?:\}|%7[Dd])")
-BOARD_TOOLS = frozenset({"jira.agile.board.tools", "jira.software.board.tools", "jira.software.backlog.tools"})
+BACKLOG_TOOLS = "jira.software.backlog.tools"
+BOARD_TOOLS = ("jira.agile.board.tools", "jira.software.board.tools")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +81,21 @@ def context_token(site: JiraSite, person: Person, context: Mapping[str, Any]) ->
 
 
 def frame(
-    site: JiraSite, person: Person, module: Mapping[str, Any], url: str, context: Mapping[str, Any], custom: str = ""
+    site: JiraSite,
+    person: Person,
+    module: Mapping[str, Any],
+    url: str,
+    context: Mapping[str, Any],
+    custom: str = "",
+    where: Mapping[str, str] | None = None,
 ) -> Frame:
     """A signed frame for a module: context parameters filled in, Connect's own added, the whole query hashed.
 
-    `custom` is a query string that another module passed along (`AP.navigator.go` with customData).
+    `custom` is a query string that another module passed along (`AP.navigator.go` with customData); `where` tells
+    what the place on a board knows.
     """
     installation = _installed(site)
-    values = _values(site, context)
+    values = {**_values(context), **(where or {})}
     target = installation.url(PLACEHOLDER.sub(lambda found: quote(values.get(found.group(1), ""), safe=""), url))
     channel = f"{installation.key}__{module['key']}__{uuid4().hex[:8]}"
     own = {"xdm_e": site.origin, "xdm_c": f"channel-{channel}", "cp": "", "lic": "none", "cv": "1001.0.0-SNAPSHOT"}
@@ -154,10 +162,38 @@ def app_links(site: JiraSite, person: Person, project: Project) -> list[Link]:
 
 
 def board_tools(site: JiraSite, person: Person, project: Project) -> list[Link]:
-    """The `webItems` that the app puts on a board."""
+    """The `webItems` that the app puts on a board: at the older place in company-managed projects, at the newer one in
+    team-managed ones; an app that names one of the two only is shown there.
+    """
+    first, second = BOARD_TOOLS[::-1] if project.team_managed else BOARD_TOOLS
+    return _tools(site, person, project, first) or _tools(site, person, project, second)
+
+
+def backlog_tools(site: JiraSite, person: Person, project: Project) -> list[Link]:
+    """The `webItems` that the app puts on each list of the backlog: planned sprints, and what is in none."""
+    return _tools(site, person, project, BACKLOG_TOOLS)
+
+
+def place(site: JiraSite, project: Project, screen: str, sprint: str) -> dict[str, str]:
+    """The context parameters of a place in Jira Software: `board.id` and its kin."""
+    board = site.board_of(project)
+    values = {
+        "board.id": str(board.id),
+        "board.type": "simple" if project.team_managed else "scrum",
+        "board.screen": screen if screen in ("board", "backlog") else "board",
+    }
+    found = site.sprints.get(int(sprint)) if sprint.isdecimal() else None
+    if found is None and values["board.screen"] == "board":
+        found = site.active_sprint(project)
+    if found is not None and found.board_id == board.id:
+        values |= {"sprint.id": str(found.id), "sprint.state": found.state}
+    return values
+
+
+def _tools(site: JiraSite, person: Person, project: Project, location: str) -> list[Link]:
     links = []
     for module in site.installation.modules("webItems") if site.installation else []:
-        if module.get("location") not in BOARD_TOOLS or not shows(site, person, module, None, project):
+        if module.get("location") != location or not shows(site, person, module, None, project):
             continue
         target = module.get("target", {})
         dialog = None
@@ -211,8 +247,8 @@ def module_url(module: Mapping[str, Any]) -> str:
     return str(module.get("url") or module.get("target", {}).get("url") or "")
 
 
-def _values(site: JiraSite, context: Mapping[str, Any]) -> dict[str, str]:
-    """Context parameters by name: `issue.id`, `project.key`, `board.id` and their kin."""
+def _values(context: Mapping[str, Any]) -> dict[str, str]:
+    """Context parameters by name: `issue.id`, `project.key` and their kin."""
     values: dict[str, str] = {}
     for name, part in context.items():
         if not isinstance(part, Mapping):
@@ -224,15 +260,6 @@ def _values(site: JiraSite, context: Mapping[str, Any]) -> dict[str, str]:
                 values.update({f"{key}.{inner}": str(one) for inner, one in value.items()})
             else:
                 values[f"{name}.{key}"] = str(value)
-    project = site.projects.get(str(context.get("project", {}).get("id", "")))
-    if project is not None:
-        board, sprint = site.board_of(project), site.active_sprint(project)
-        values.setdefault("board.id", str(board.id))
-        values.setdefault("board.type", "simple" if project.team_managed else "scrum")
-        values.setdefault("board.mode", "work")
-        if sprint is not None:
-            values.setdefault("sprint.id", str(sprint.id))
-            values.setdefault("sprint.state", sprint.state)
     return values
 
 

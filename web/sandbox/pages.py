@@ -11,10 +11,9 @@ from markupsafe import escape
 from werkzeug.wrappers import Response as AnyResponse
 
 from . import modules
-from .catalogue import GLOBAL_TYPES, RESOLUTIONS, statuses_of
-from .jql import JqlError, parse
-from .jql_search import matches
-from .records import Issue, Person, Project, Sprint
+from .board_view import board_view, written_queries
+from .catalogue import RESOLUTIONS, statuses_of
+from .records import Issue, Person, Project
 from .seeding import LEAD
 from .site import JiraSite
 from .state import NotFoundError
@@ -81,55 +80,17 @@ def site_pages(site: JiraSite) -> Blueprint:
         if not visible(project):
             return refuse_project(project)
         with site.lock:
-            return show("board.html", project, **_board(project))
+            return show("board.html", project, **board_view(site, current_person(site), project, request.args))
 
-    def _board(project: Project) -> dict[str, Any]:
-        query, problem = request.args.get("jql", "").strip(), None
-        issues = site.ranked(one for one in site.issues.values() if one.project_id == project.id)
-        if query:
-            try:
-                parsed = parse(query)
-                issues = [one for one in issues if matches(parsed, site, one)]
-            except JqlError as error:
-                issues, problem = [], str(error)
-        sprint = site.active_sprint(project)
-        cards = [one for one in issues if one.type.level == 0]
-        lists: list[tuple[str, Sprint | None, list[Issue]]] = []
-        if site.sprints_of(site.board_of(project)):
-            planned = [one for one in cards if _in(one, sprint)] if sprint else []
-            lists = [
-                (one.name, one, [card for card in cards if _in(card, one)])
-                for one in site.sprints_of(site.board_of(project))
-                if one.state == "future"
-            ]
-            rest = [one for one in cards if not site.current_sprint_of(one) and one.status.category.key != "done"]
-            lists.append(("Backlog", None, rest))
-        else:
-            planned = cards
-        columns = [
-            (name, category, [one for one in planned if one.status.category.key in keys])
-            for name, category, keys in (
-                ("To Do", "new", ("new", "undefined")),
-                ("In Progress", "indeterminate", ("indeterminate",)),
-                ("Done", "done", ("done",)),
-            )
-        ]
-        return {
-            "sprint": sprint,
-            "columns": columns,
-            "lists": lists,
-            "open_sprints": [one for one in site.sprints_of(site.board_of(project)) if one.state != "closed"],
-            "tools": modules.board_tools(site, current_person(site), project),
-            "query": query,
-            "problem": problem,
-            "statuses": statuses_of(project),
-            "types": [one for one in GLOBAL_TYPES if one.level >= 0],
-            "epics": [one for one in site.issues.values() if one.type.level == 1 and one.project_id == project.id],
-        }
-
-    def _in(issue: Issue, sprint: Sprint | None) -> bool:
-        current = site.current_sprint_of(issue)
-        return sprint is not None and current is not None and current.id == sprint.id
+    @pages.get("/board/<key>/queries")
+    def queries(key: str) -> Response:
+        try:
+            project = site.project(key)
+        except NotFoundError:
+            return show("closed.html", chosen_project(), 404, what="this project")
+        if not visible(project):
+            return refuse_project(project)
+        return show("queries.html", project, kinds=written_queries(site.board_of(project)))
 
     # -- issue view
 
@@ -185,8 +146,10 @@ def site_pages(site: JiraSite) -> Blueprint:
         person = current_person(site)
         if (kind == "adminPages" and not person.is_admin) or not modules.shows(site, person, module, None, project):
             return show("closed.html", project, 403, what="this app page")
+        context = modules.jira_context(site, None, project)
+        where = modules.place(site, project, request.args.get("screen", ""), request.args.get("sprint", ""))
         framed = modules.frame(
-            site, person, module, modules.module_url(module), modules.jira_context(site, None, project), _custom()
+            site, person, module, modules.module_url(module), context, _custom(), where if kind == "webItems" else None
         )
         if request.args.get("frame"):  # a dialog asks for the frame alone
             return jsonify(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from typing import Any
-from uuid import uuid4
 
 from flask import Blueprint, Response, jsonify, request
 
@@ -34,6 +33,7 @@ from .records import Project
 from .result_pages import ResultPages
 from .site import JiraSite
 from .state import NotFoundError
+from .tasks import Tasks
 
 Answer = Response | tuple[Response | str, int] | tuple[str, int, dict[str, str]]
 PROPERTY_CHARACTERS = 32_768
@@ -145,7 +145,7 @@ def platform_interface(site: JiraSite) -> Blueprint:
             raise RestError(404, f"The property {name} does not exist.")
         return "", 204
 
-    tasks: dict[str, dict[str, Any]] = {}
+    tasks = Tasks(site)
 
     @operation(rest, "POST", "/rest/api/3/issue/properties/multi", "WRITE")
     def set_many_properties() -> Answer:
@@ -169,29 +169,15 @@ def platform_interface(site: JiraSite) -> Blueprint:
                 written.append(entry["issueID"])
             except RestError:
                 refused.append(entry["issueID"])
-        task = str(uuid4())
-        moment = int(site.now().timestamp() * 1000)
-        tasks[task] = {
-            "self": site.payloads.link(f"task/{task}"),
-            "id": task,
-            "description": "Set issue properties",
-            "status": "COMPLETE",
-            "result": {"updated": written, "failed": refused},
-            "submittedBy": 10000,
-            "progress": 100,
-            "elapsedRuntime": 0,
-            "submitted": moment,
-            "started": moment,
-            "finished": moment,
-            "lastUpdate": moment,
-        }
-        return "", 303, {"Location": tasks[task]["self"]}
+        address = tasks.submit("Set issue properties", {"updated": written, "failed": refused})
+        return "", 303, {"Location": address}
 
     @operation(rest, "GET", "/rest/api/3/task/<task>", "NONE")
     def task_progress(task: str) -> Answer:
-        if task not in tasks:
+        found = tasks.look(task)
+        if found is None:
             raise RestError(404, "The task does not exist.")
-        return jsonify(tasks[task])
+        return jsonify(found)
 
     # -- what the site consists of
 

@@ -89,11 +89,24 @@ class Project:
     next_number: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class SavedQuery:
+    """A named piece of JQL on a board."""
+
+    name: str
+    jql: str
+
+
 @dataclass(slots=True)
 class Board:
+    """A board with what its people have set up: quick filters, swimlanes and card colours, all of them by query."""
+
     id: int
     name: str
     project_id: str
+    quick_filters: list[SavedQuery] = field(default_factory=list)
+    swimlanes: list[SavedQuery] = field(default_factory=list)
+    colours: list[SavedQuery] = field(default_factory=list)
 
 
 @dataclass(slots=True)

@@ -64,6 +64,8 @@ class JiraSite(PlannedSite):
         self.faults = Faults()
         self.calls: deque[Call] = deque(maxlen=2000)
         """REST calls of the app, oldest first."""
+        self.task_seconds = 0.15
+        """How long writing many issue properties takes; Jira does it beside the request."""
         self._app_url: str | None = None
         seed_people(self)
         if seed:

@@ -109,3 +109,11 @@ def test_a_query_knows_whether_anything_restricts_it() -> None:
     assert parse("project = ATL").bounded
     assert not parse("").bounded
     assert not parse("order by created desc").bounded
+
+
+def test_text_that_is_matched_whole_cannot_be_searched_for_words(site: JiraSite, installed: FakeLadder) -> None:
+    site.set_property("ATL-3", "ladder", {"objective": ["Win trust"]})
+    assert keys(site, 'objective in ("win trust", other)') == ["ATL-3"]
+    assert "ATL-3" not in keys(site, "project = ATL AND objective is EMPTY")
+    with pytest.raises(JqlError, match="not supported by the 'objective' field"):
+        keys(site, "objective ~ trust")

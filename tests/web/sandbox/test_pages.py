@@ -114,6 +114,80 @@ def test_app_pages_and_board_tools_follow_the_descriptor(client: FlaskClient, in
     assert client.get("/plugins/servlet/ac/ladder-test/settings").status_code == 403
 
 
+def test_each_place_of_a_tool_knows_its_board_and_sprint(
+    client: FlaskClient, site: JiraSite, ladder: FakeLadder
+) -> None:
+    tools = "jira.software.board.tools", "jira.software.backlog.tools"
+    context = "b={board.id}&t={board.type}&s={board.screen}&n={sprint.id}&st={sprint.state}&p={project.id}"
+    target = {"type": "dialog", "options": {"size": "fullscreen"}}
+    items = [
+        {
+            "key": where.replace(".", "-"),
+            "name": {"value": "Goals"},
+            "location": where,
+            "url": f"/jira/page?{context}",
+            "target": target,
+        }
+        for where in tools
+    ]
+    ladder.changes = {"modules": {"webItems": items}}
+    site.install(ladder.url)
+    board = client.get("/board/ATL").text
+    hrefs = [
+        part.replace("&amp;", "&") for part in re.findall(r'data-href="([^"]*)" [^>]*data-size="fullscreen"', board)
+    ]
+    found = []
+    for href in hrefs:
+        source = client.get(f"{href}&frame=1").get_json()["src"]
+        found.append(re.findall(r"[?&](?:b|t|s|n|st|p)=([^&]*)", source))
+    running, later = (str(site.sprint(name).id) for name in ("Sprint 42", "Sprint 43"))
+    assert found == [
+        ["1", "scrum", "board", running, "active", "10000"],
+        ["1", "scrum", "backlog", later, "future", "10000"],
+        ["1", "scrum", "backlog", "", "", "10000"],
+    ]
+
+
+def save(client: FlaskClient, **queries: str) -> TestResponse:
+    return client.post("/ui/boards/ATL/queries", json=queries)
+
+
+def on_board(client: FlaskClient, path: str = "/board/ATL") -> list[str]:
+    return re.findall(r'<li class="card[^>]*data-key="([^"]*)"', client.get(path).text)
+
+
+def test_saved_queries_filter_the_board_and_colour_its_cards(client: FlaskClient, site: JiraSite) -> None:
+    assert (
+        save(client, quick_filters="Sign-in: labels = sso\nBugs: type = Bug", colours="Late: labels = sso").status_code
+        == 200
+    )
+    everything = on_board(client)
+    assert on_board(client, "/board/ATL?filter=0") == ["ATL-3", "ATL-4"]
+    assert on_board(client, "/board/ATL?filter=0&filter=1") == []
+    assert set(on_board(client, "/board/ATL?filter=1")) < set(everything)
+    assert len(re.findall(r'<li class="card tint-0"', client.get("/board/ATL").text)) == 2
+    assert "Sign-in: labels = sso" in client.get("/board/ATL/queries").text
+
+
+def test_swimlanes_take_an_issue_into_the_first_one_that_fits(client: FlaskClient) -> None:
+    save(client, swimlanes="Sign-in: labels = sso\nStories: type = Story")
+    lanes = re.findall(r'<h2 class="lane">([^<]*) <span class="count">(\d+)', client.get("/board/ATL?lanes=1").text)
+    assert [name for name, _ in lanes] == ["Sign-in", "Stories", "Everything else"]
+    assert lanes[0][1] == "2"
+    assert sum(int(count) for _, count in lanes) == len(on_board(client))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("no colon", "a colon and JQL"), ("X: nope = 1", "does not exist"), ("X: a = (", "X: Error")]
+)
+def test_a_query_that_cannot_be_run_is_not_saved(client: FlaskClient, site: JiraSite, text: str, said: str) -> None:
+    answer = save(client, quick_filters=text)
+    assert answer.status_code == 400
+    assert said in answer.get_json()["message"]
+    assert site.boards[1].quick_filters == []
+    assert save(act_as(client, VIEWER), quick_filters="").status_code == 403
+
+
 def test_nothing_of_the_app_is_left_after_uninstallation(
     client: FlaskClient, site: JiraSite, installed: FakeLadder
 ) -> None:

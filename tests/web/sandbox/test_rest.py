@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from typing import Any
 
 import jsonschema
@@ -13,6 +14,7 @@ import requests
 from tests.web.sandbox.conftest import Rest
 from tests.web.sandbox.fake_ladder import FakeLadder
 from web.sandbox import JiraSite, SiteServer, create_site_app
+from web.sandbox.records import SavedQuery
 from web.sandbox.seeding import ENGINEER, FORMER, LEAD, VIEWER
 from web.sandbox.signing import query_string_hash
 
@@ -83,6 +85,7 @@ def test_every_route_is_in_the_openapi_with_the_scope_that_it_demands(site: Jira
         ("/rest/agile/1.0/board", "/rest/agile/1.0/board?projectKeyOrId=ATL"),
         ("/rest/agile/1.0/board/{id}", "/rest/agile/1.0/board/2"),
         ("/rest/agile/1.0/board/{id}/configuration", "/rest/agile/1.0/board/1/configuration"),
+        ("/rest/agile/1.0/board/{id}/quickfilter", "/rest/agile/1.0/board/1/quickfilter"),
         ("/rest/software/1.0/sprint/{id}/issue", "/rest/software/1.0/sprint/1/issue"),
         ("/rest/software/1.0/board/{id}/sprint/{s}/issue", "/rest/software/1.0/board/1/sprint/1/issue?fields=summary"),
         ("/rest/software/1.0/board/{id}/issue", "/rest/software/1.0/board/1/issue?maxResults=3"),
@@ -95,6 +98,7 @@ def test_an_answer_has_the_official_shape(
     rest: Rest, site: JiraSite, openapi: dict[str, Any], schemas: dict[int, Any], path: str, url: str
 ) -> None:
     site.set_property("ATL-3", "ladder", {"a": 1})
+    site.boards[1].quick_filters = [SavedQuery("Security", "labels = security")]
     site.webhooks.drop()
     site.edit("ATL-3", summary="Lost")
     body = rest.get(url)
@@ -123,7 +127,7 @@ def test_an_answer_has_the_official_shape(
 def test_a_posted_question_has_the_official_answer(
     rest: Rest, openapi: dict[str, Any], schemas: dict[int, Any], path: str, body: dict[str, Any]
 ) -> None:
-    found = official(openapi, "POST", path)
+    found = official(openapi, "POST", path.partition("?")[0])
     assert found is not None
     description, operation = found
     schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
@@ -308,8 +312,11 @@ def test_many_properties_are_written_by_a_task(rest: Rest, site: JiraSite) -> No
     body = {"issues": [{"issueID": number, "properties": {"ladder": {"n": number}}} for number in (SSO, WIZARD)]}
     answer = rest("POST", "/rest/api/3/issue/properties/multi", body)
     assert answer.status_code == 303
-    task = rest.get(answer.headers["Location"].removeprefix(site.base_url))
-    assert task["status"] == "COMPLETE"
+    where = answer.headers["Location"].removeprefix(site.base_url)
+    assert rest.get(where)["status"] == "RUNNING"
+    time.sleep(site.task_seconds)
+    task = rest.get(where)
+    assert (task["status"], task["result"]) == ("COMPLETE", {"updated": [SSO, WIZARD], "failed": []})
     assert site.issue("ATL-3").properties["ladder"] == {"n": WIZARD}
     assert rest("POST", "/rest/api/3/issue/properties/multi", {"issues": []}).status_code == 400
 
@@ -319,6 +326,32 @@ def test_too_many_writes_to_one_issue_are_limited(rest: Rest, site: JiraSite) ->
     assert [one.status_code for one in answers] == [201] + [200] * 19 + [429]
     assert answers[-1].headers["Retry-After"]
     assert rest("PUT", "/rest/api/3/issue/ATL-4/properties/ladder", 1).status_code == 201
+
+
+def test_issues_move_between_sprints_and_the_backlog(rest: Rest, site: JiraSite) -> None:
+    later = site.sprint("Sprint 43")
+    assert rest("POST", f"/rest/agile/1.0/sprint/{later.id}/issue", {"issues": ["ATL-3", "10004"]}).status_code == 204
+    assert [site.current_sprint_of(site.issue(key)) for key in ("ATL-3", "ATL-4")] == [later, later]
+    assert rest("POST", "/rest/agile/1.0/backlog/issue", {"issues": ["ATL-3"]}).status_code == 204
+    assert site.current_sprint_of(site.issue("ATL-3")) is None
+    many = {"issues": ["ATL-3"] * 51}
+    assert rest("POST", f"/rest/agile/1.0/sprint/{later.id}/issue", many).status_code == 400
+    site.close_sprint(site.sprint("Sprint 42"))
+    closed = site.sprint("Sprint 42").id
+    assert rest("POST", f"/rest/agile/1.0/sprint/{closed}/issue", {"issues": ["ATL-3"]}).status_code == 400
+
+
+def test_a_query_is_taken_apart_or_its_errors_are_told(rest: Rest) -> None:
+    queries = ["project = ATL AND NOT labels in (a, b) ORDER BY key DESC", "nope = 1", "order by key"]
+    body = rest.post("/rest/api/3/jql/parse?validation=strict", {"queries": queries})
+    whole, wrong, unbounded = body["queries"]
+    project, negated = whole["structure"]["where"]["clauses"]
+    assert (project["field"]["name"], project["operator"], project["operand"]["value"]) == ("project", "=", "ATL")
+    assert [one["value"] for one in negated["clauses"][0]["operand"]["values"]] == ["a", "b"]
+    assert whole["structure"]["orderBy"]["fields"][0]["direction"] == "desc"
+    assert "Field 'nope' does not exist" in wrong["errors"][0]
+    assert "where" not in unbounded["structure"]
+    assert rest("POST", "/rest/api/3/jql/parse", {"queries": queries}).status_code == 400
 
 
 # -- people and rights

@@ -107,6 +107,11 @@
     look();
   }
 
+  // Escape closes a dialog also while the focus is inside it, unless the app had a use for the key itself.
+  window.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && !event.defaultPrevented && OPTIONS.closeOnEscape !== "false") send({ call: "escape", args: [] });
+  });
+
   // ---- events between the frames of one app
 
   function on(name, listener) {

@@ -97,6 +97,7 @@ window.standIn = window.standIn || {};
       href: `/plugins/servlet/ac/${encodeURIComponent(frame.app)}/${encodeURIComponent(options.key)}?project=${project}`,
       width: options.width, height: options.height, size: options.size, data: options.customData, opener: frame,
     }),
+    escape: (frame) => (frame.dialog ? window.standIn.closeDialog(frame, null) : undefined),
     closeDialog: (frame, data) => window.standIn.closeDialog(frame, data),
     dialogData: (frame) => (frame.dialog ? frame.dialog.data : null),
   };

@@ -182,7 +182,7 @@ window.standIn = window.standIn || {};
     window.standIn.adopt(frame);
     const record = window.standIn.frames.get(frame.contentWindow);
     record.dialog = { data: data || null };
-    opened = { view: frame.contentWindow, opener };
+    opened = { view: frame.contentWindow, opener, href };
     frame.src = module.src;
     return undefined;
   };
@@ -207,11 +207,15 @@ window.standIn = window.standIn || {};
     dialog.close();
   };
   dialog?.addEventListener("close", () => {
+    const from = opened?.href;
     if (opened) window.standIn.frames.delete(opened.view);
     opened = null;
     document.body.append(flags);
     dialog.replaceChildren();
-    refresh();
+    // The refresh draws the button anew that the dialog was opened by, and the focus belongs there.
+    Promise.resolve(refresh()).then(() => {
+      if (document.activeElement === document.body) document.querySelector(`[data-dialog][data-href="${CSS.escape(from || "")}"]`)?.focus();
+    });
   });
   document.addEventListener("click", (event) => {
     const tool = event.target.closest("[data-dialog]");

@@ -33,6 +33,7 @@ def apply_sprint(session: Session, connection: Connection, event: SprintChanged)
     opens = event.state in OPEN_SPRINTS and sprint.state not in OPEN_SPRINTS
     sprint.name, sprint.state = event.name or sprint.name, event.state
     sprint.board = event.board or sprint.board
+    sprint.board_name = event.board_name[:200] or sprint.board_name
     sprint.starts_at = event.starts_at or sprint.starts_at
     sprint.ends_at = event.ends_at or sprint.ends_at
     sprint.watermark = event.happened_at

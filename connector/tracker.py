@@ -77,7 +77,8 @@ class IssueTouched:
 class SprintChanged:
     """A sprint or cycle as it now is; `state` is future, active, closed or deleted.
 
-    `board` is the external id of the board or team that plans it, "" where this report does not say.
+    `board` is the external id of the board or team that plans it, `board_name` what people call that; "" where this
+    report does not say.
     """
 
     external_id: str
@@ -87,6 +88,7 @@ class SprintChanged:
     starts_at: datetime | None = None
     ends_at: datetime | None = None
     board: str = ""
+    board_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

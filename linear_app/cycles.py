@@ -96,7 +96,8 @@ def _cycle(node: Mapping[str, Any]) -> SprintChanged:
         cycle, team = identity(node["id"]), identity(node["team"]["id"])
     except BadDelivery as error:
         raise TrackerRefused(f"Linear's answer about a cycle can't be read: {error}") from None
-    return SprintChanged(cycle, title_of(node), state, happened_at, starts, ends, team)
+    name = str(node["team"]["name"])
+    return SprintChanged(cycle, title_of(node), state, happened_at, starts, ends, team, name)
 
 
 def _links(client: LinearClient, cycle: str) -> Iterator[dict[str, Any]]:

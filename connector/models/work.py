@@ -173,7 +173,8 @@ class BusinessAsUsual(Base):
 class Sprint(Base):
     """A Jira sprint or Linear cycle. `state`: future, active, closed; deleted for a tombstone.
 
-    `board` is the external id of the board (Jira) or team (Linear) that plans it, "" while unknown. `read_at` is when
+    `board` is the external id of the board (Jira) or team (Linear) that plans it, `board_name` what people call it; ""
+    while unknown. `read_at` is when
     the tracker last told us all its issues; `shown_link` the id of the link to our planning page that the tracker shows
     on it, where it shows one.
     """
@@ -188,6 +189,7 @@ class Sprint(Base):
     name: Mapped[str] = mapped_column(String(200), default="")
     state: Mapped[str] = mapped_column(String(16), default="future")
     board: Mapped[str] = mapped_column(String(64), default="")
+    board_name: Mapped[str] = mapped_column(String(200), default="")
     starts_at: Mapped[datetime | None]
     ends_at: Mapped[datetime | None]
     watermark: Mapped[datetime | None]

@@ -118,6 +118,7 @@ def planned_sprint(sprint: Sprint, connection: Connection) -> PlannedSprint:
         name=sprint.name,
         state=sprint.state,
         board=sprint.board,
+        board_name=sprint.board_name,
         starts_at=sprint.starts_at,
         ends_at=sprint.ends_at,
         read_at=sprint.read_at,

@@ -39,6 +39,7 @@ class PlannedSprint:
     name: str
     state: str
     board: str
+    board_name: str
     starts_at: datetime | None
     ends_at: datetime | None
     read_at: datetime | None

@@ -26,6 +26,7 @@ from connector.models import (
     Workspace,
 )
 from connector.planning import held_work
+from connector.planning.plan import PlannedSprint
 from connector.planning.sprint_choice import BOARD_TEAMS, alongside, following
 from connector.scorecard import today
 
@@ -47,10 +48,9 @@ def plan_revision(
         today(session.get_one(Workspace, workspace_id), now),
         team_id,
         beside_next,
-        [(one.id, one.name, one.state, one.starts_at, one.ends_at, one.read_at is None, one.offline_since)
-         for one in [*sprints, *nexts, *alongside(sprints, open_ones)]],
+        [_said_of(one) for one in [*sprints, *nexts, *alongside(sprints, open_ones)]],
         (session.get_one(Connection, sprints[0].connection_id).settings.get(BOARD_TEAMS) or {}).get(sprints[0].board),
-    ]  # fmt: skip
+    ]
     inside = or_(
         *(
             and_(SprintIssue.connection_id == one.connection_id, SprintIssue.sprint == one.external_id)
@@ -71,6 +71,11 @@ def plan_revision(
         parts += [tuple(row) for row in session.execute(_blocks(), {"ids": ids})]
     parts += [tuple(row) for row in session.execute(_marks(), {"workspace_id": workspace_id})]
     return hashlib.blake2b(repr(parts).encode(), digest_size=12).hexdigest()
+
+
+def _said_of(one: PlannedSprint) -> tuple[object, ...]:
+    dates = one.starts_at, one.ends_at
+    return one.id, one.name, one.board_name, one.state, *dates, one.read_at is None, one.offline_since
 
 
 # Statements are built once: putting a recursive query together takes longer than running it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from connector.apply import apply_deletion, apply_snapshot
@@ -29,19 +29,31 @@ def sprints_of_board(core: Core, connection: Connection, board: str | None) -> l
     tracker = core.tracker_of(connection)
     if tracker.capabilities.sprints:
         try:
-            told: Sequence[SprintChanged] = tracker.sprints(connection, board)
+            told: Sequence[SprintChanged] | None = tracker.sprints(connection, board)
         except TrackerUnavailable:
-            told = ()
-        if told:
+            told = None
+        if told is not None:
             with core.database.writing() as session:
                 for one in told:
                     apply_sprint(session, connection, one)
+                if board:
+                    _close_the_others(session, connection.id, board, [one.external_id for one in told])
     with core.database.reading() as session:
         query = select(Sprint).where(Sprint.connection_id == connection.id, Sprint.state.in_(("active", "future")))
         if board:
             query = query.where(Sprint.board == board)
         row = session.get_one(Connection, connection.id)
         return sorted((planned_sprint(one, row) for one in session.scalars(query)), key=in_time)
+
+
+def _close_the_others(session: Session, connection_id: str, board: str, told: Collection[str]) -> None:
+    """What a board lists as open no more has been closed, or deleted, and the news of it went past us."""
+    session.execute(
+        update(Sprint)
+        .where(Sprint.connection_id == connection_id, Sprint.board == board, Sprint.external_id.not_in(told))
+        .where(Sprint.state.in_(("active", "future")))
+        .values(state="closed")
+    )
 
 
 def sprint_by_external_id(core: Core, connection: Connection, external_id: str) -> int | None:

@@ -140,8 +140,10 @@ def upgrade() -> None:
             op.f("fk_link_rule_id_link_rule"), "link_rule", ["rule_id"], ["id"], ondelete="SET NULL"
         )
     op.add_column("sprint", sa.Column("board", sa.String(length=64), nullable=False, server_default=""))
+    op.add_column("sprint", sa.Column("board_name", sa.String(length=200), nullable=False, server_default=""))
     with op.batch_alter_table("sprint") as table:
         table.alter_column("board", server_default=None)
+        table.alter_column("board_name", server_default=None)
     op.add_column("sprint", sa.Column("read_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("sprint", sa.Column("shown_link", sa.String(length=128), nullable=True))
     _index_the_sprints()
@@ -176,6 +178,7 @@ def downgrade() -> None:
     with op.batch_alter_table("sprint") as table:
         table.drop_column("shown_link")
         table.drop_column("read_at")
+        table.drop_column("board_name")
         table.drop_column("board")
     with op.batch_alter_table("link") as table:
         table.drop_constraint(op.f("fk_link_rule_id_link_rule"), type_="foreignkey")

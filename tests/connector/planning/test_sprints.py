@@ -67,6 +67,16 @@ def test_a_board_tells_its_sprints_and_they_are_kept(planning: Organisation):
     assert sprints_of_board(planning.core, connection(planning), "4") == []
 
 
+def test_a_sprint_that_its_board_lists_no_more_is_closed(planning: Organisation):
+    with planning.core.database.writing() as session:
+        session.add(Sprint(workspace_id="w", connection_id="c", external_id="6", state="active", board=BOARD))
+        session.add(Sprint(workspace_id="w", connection_id="c", external_id="5", state="active", board="4"))
+    sprints_of_board(planning.core, connection(planning), BOARD)
+    with planning.core.database.reading() as session:
+        states = dict(session.execute(select(Sprint.external_id, Sprint.state)).tuples())
+    assert states == {"5": "active", "6": "closed", "7": "active"}
+
+
 def test_while_the_tracker_does_not_answer_known_sprints_have_to_do(planning: Organisation):
     sprints_of_board(planning.core, connection(planning), BOARD)
     planning.tracker.down = TrackerUnavailable("gone fishing")

@@ -12,6 +12,7 @@ from flask import Blueprint, Response, jsonify, make_response, render_template, 
 from connector import scorecard, sign_in
 from connector.core import Core
 from connector.errors import Invalid, NotAllowed
+from connector.goal_titles import live_titles
 from connector.goal_tree import objectives_of, plant
 from connector.goals import current_cycle
 from connector.json_body import NotJson, read_object
@@ -20,12 +21,15 @@ from connector.page_revision import goals_revision
 from connector.telemetry import logger
 from connector.tracker import TrackerError
 from jira_app.panel_framing import any_site, asset, fragment, framed
+from jira_app.ready_queries import ready_queries
 from jira_app.refusal import TokenRefused
 from jira_app.tokens import JiraCaller, verified_context, verified_page
 
 # Who looks from inside Jira reads only, whatever their role with us.
 READER = "jira"
 LONGEST_ID = 64
+# Titles of each kind that ready-made queries are offered for.
+TITLES = 20
 NOBODY = "nobody_signed_in"
 
 
@@ -103,7 +107,8 @@ class GoalsPage:
             key_results = [key_result for objective in objectives for key_result in objective.key_results]
             cards = scorecard.scorecards(session, workspace.id, key_results, day)
             rows = plant(objectives, cards, cycle.id) if cycle else []
-            return self._html(template, rows=rows, cycle=cycle, etag=etag), etag
+            groups = ready_queries(live_titles(session, workspace.id, TITLES))
+            return self._html(template, rows=rows, cycle=cycle, groups=groups, etag=etag), etag
 
     def _html(self, template: str, **context: object) -> str:
         return render_template(template, asset=asset, bridge=self._core.settings.connect_script_url, **context)

@@ -160,6 +160,24 @@
     notices.replaceChildren(notice);
   }
 
+  /* --- Text to take along. --- */
+
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (!button) return;
+    const source = document.getElementById(button.dataset.copy);
+    let copied = true;
+    try {
+      await navigator.clipboard.writeText(source.textContent);
+    } catch {
+      // Inside a tracker's frame, and without HTTPS, only the older way may be open.
+      getSelection().selectAllChildren(source);
+      copied = document.execCommand("copy");
+      if (copied) getSelection().removeAllRanges();
+    }
+    say(copied ? `Copied: ${source.textContent}` : "Your browser does not let a page copy. The query is selected: press Ctrl and C.", copied ? "good" : "bad");
+  });
+
   document.addEventListener("submit", async (event) => {
     const form = event.target;
     if (!form.matches("form[data-quick]")) {

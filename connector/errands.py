@@ -18,7 +18,7 @@ from connector.models import Connection, CountedUnit, Issue, Link, OutboxEntry
 from connector.offered_labels import WORN
 from connector.outbox import enqueue
 from connector.panel_label import kept, label_of_issue, label_of_key_result
-from connector.planning.sprint_link import show_sprint_links
+from connector.planning.sprint_link import show_sprint_link
 from connector.planning.sprints import look_again, refresh_sprint, sprints_of_board
 from connector.rules.running import ask_about_changes, run_rule
 from connector.site_settings import reread_issues
@@ -167,8 +167,8 @@ def read_sprint(core: Core, connection: Connection, entry: OutboxEntry) -> None:
 
 
 def sprint_link(core: Core, connection: Connection, entry: OutboxEntry) -> None:
-    """Put the link to our planning page on a sprint, or on every open one."""
-    show_sprint_links(core, connection, entry.subject)
+    """Put the link to our planning page on a sprint, or ask which sprints there are."""
+    show_sprint_link(core, connection, entry.subject)
 
 
 def run_link_rule(core: Core, connection: Connection, entry: OutboxEntry) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from connector.telemetry import logger
-from connector.tracker import GoalMark, IssueUnreadable, TrackerRefused
+from connector.tracker import GoalMark, IssueUnreadable, TrackerRefused, TrackerUnavailable
 from linear_app import issue_labels
 from linear_app.client import LinearClient
 from linear_app.label_groups import Group, children, find_group, is_usable, make
@@ -34,6 +34,8 @@ ABOUT = {
 }
 VIEW = "Unaligned issues in this cycle"
 ABOUT_VIEW = "Open issues of the running cycle that ladder into no key result and are not declared business as usual."
+# Seconds, after which the labels should be there.
+MADE_IN = 10.0
 FINISHED = ("completed", "canceled", "duplicate")
 
 
@@ -81,6 +83,20 @@ def unaligned(labels: Sequence[str]) -> dict[str, Any]:
         # Said twice for issues without any label: whether "every label" is true of none is not documented.
         "or": [{"labels": {"length": {"eq": 0}}}, {"labels": {"every": {"id": {"nin": list(labels)}}}}],
     }
+
+
+def labels_in(settings: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the labels as they are known: goal work -> label id. Raises TrackerUnavailable while they are being made,
+    TrackerRefused if they can't be.
+    """
+    kept: Mapping[str, Any] = settings.get("goal_labels") or {}
+    if "marks" not in kept:
+        # Made by one errand at a time, so that there are never two of a kind.
+        raise TrackerUnavailable("The labels of goal work are still to be made in Linear", MADE_IN)
+    labels: Mapping[str, str] = kept["marks"].get("labels") or {}
+    if not labels:
+        raise TrackerRefused(f"Linear has ordinary labels named {', '.join(GROUP.names)}: rename one of them")
+    return labels
 
 
 def show(client: LinearClient, labels: Mapping[str, str], marks: Mapping[str, GoalMark]) -> None:

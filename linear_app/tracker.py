@@ -260,9 +260,7 @@ class LinearTracker(BasicTracker):
 
     def show_goals(self, connection: Connection, marks: Mapping[str, GoalMark]) -> None:
         """Put the labels of the group "Goal work" on issues, or take them off."""
-        client = self.client(connection)
-        known = (connection.settings.get("goal_labels") or {}).get("marks") or goal_marks.sync(client, {})
-        goal_marks.show(client, known["labels"], marks)
+        goal_marks.show(self.client(connection), goal_marks.labels_in(connection.settings), marks)
 
     def discover(self, connection: Connection) -> Mapping[str, Any]:
         """Learn the workspace's workflow states and teams, and who we are in it."""

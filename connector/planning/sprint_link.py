@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from connector.core import Core
 from connector.models import Connection, Sprint
@@ -20,31 +19,33 @@ def page_address(base_url: str, sprint_id: int) -> str:
     return f"{base_url}/planning/{sprint_id}"
 
 
-def show_sprint_links(core: Core, connection: Connection, external_id: str = EVERY_SPRINT) -> int:
-    """Put the link on one sprint, or on every open one after asking the tracker which there are; return how many.
+def show_sprint_link(core: Core, connection: Connection, external_id: str) -> None:
+    """Put the link on one open sprint that has none; for EVERY_SPRINT, ask the tracker which there are.
 
-    A link is put once: what somebody takes off a sprint stays off. Raises the tracker's errors.
+    Each sprint is an errand of its own, so that two of them never put the same link twice. A link is put once: what
+    somebody takes off a sprint stays off. Raises the tracker's errors.
     """
     tracker = core.tracker_of(connection)
     if not tracker.capabilities.sprint_links:
-        return 0
+        return
     if external_id == EVERY_SPRINT:
         _read_sprints(core, connection)
+        return
     with core.database.reading() as session:
-        wanted = _without_link(session, connection, external_id)
-    shown = 0
-    for sprint in wanted:
-        address = page_address(core.settings.base_url, sprint.id)
-        try:
-            link_id = tracker.show_sprint_link(connection, sprint.external_id, address, TITLE, None)
-        except IssueUnreadable as error:
-            # Closed to us or deleted meanwhile; the others can have theirs.
-            logger.info("sprint_link_unreadable", connection=connection.id, sprint=sprint.external_id, why=str(error))
-            continue
-        with core.database.writing() as session:
-            session.get_one(Sprint, sprint.id).shown_link = link_id
-        shown += 1
-    return shown
+        sprint = session.scalars(
+            select(Sprint).where(Sprint.connection_id == connection.id, Sprint.external_id == external_id)
+        ).one_or_none()
+    if sprint is None or sprint.shown_link is not None or sprint.state not in ("active", "future"):
+        return
+    address = page_address(core.settings.base_url, sprint.id)
+    try:
+        link_id = tracker.show_sprint_link(connection, external_id, address, TITLE, None)
+    except IssueUnreadable as error:
+        # Closed to us or deleted meanwhile.
+        logger.info("sprint_link_unreadable", connection=connection.id, sprint=external_id, why=str(error))
+        return
+    with core.database.writing() as session:
+        session.get_one(Sprint, sprint.id).shown_link = link_id
 
 
 def _read_sprints(core: Core, connection: Connection) -> None:
@@ -54,13 +55,5 @@ def _read_sprints(core: Core, connection: Connection) -> None:
         if not row.settings.get(LINKED_SPRINTS):
             row.settings = {**row.settings, LINKED_SPRINTS: True}
         for one in sorted(told, key=lambda one: one.external_id):
+            # Asks for the link of each that has none.
             apply_sprint(session, row, one)
-
-
-def _without_link(session: Session, connection: Connection, external_id: str) -> list[Sprint]:
-    query = select(Sprint).where(
-        Sprint.connection_id == connection.id, Sprint.state.in_(("active", "future")), Sprint.shown_link.is_(None)
-    )
-    if external_id != EVERY_SPRINT:
-        query = query.where(Sprint.external_id == external_id)
-    return list(session.scalars(query.order_by(Sprint.id)))

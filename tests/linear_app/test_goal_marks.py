@@ -218,13 +218,18 @@ def test_a_spent_budget_stops_marking_until_it_is_full_again(
     assert told.value.whole_connection
 
 
-def test_marks_that_come_before_the_labels_were_written_down_find_or_make_them(
-    tracker: LinearTracker, connection: Connection, labels: Labels, linear: Linear
+def test_marks_that_come_before_the_labels_wait_for_them(
+    tracker: LinearTracker, connection: Connection, linear: Linear
 ) -> None:
-    issues = Issues(linear, issue_1=[])
-    tracker.show_goals(connection, {"issue-1": ALIGNED})
-    known = tracker.sync_goal_labels(connection, {}, {})
-    assert issues.labels["issue-1"] == [known["marks"]["labels"]["aligned"]]
+    with pytest.raises(TrackerUnavailable) as told:
+        tracker.show_goals(connection, {"issue-1": ALIGNED})
+    assert (told.value.retry_after, told.value.whole_connection, linear.asked) == (goal_marks.MADE_IN, False, [])
+
+
+def test_marks_without_a_free_name_for_their_labels_say_so(tracker: LinearTracker, connection: Connection) -> None:
+    connection.settings = {**connection.settings, "goal_labels": {"group": "okr", "labels": {}, "marks": {}}}
+    with pytest.raises(TrackerRefused, match="rename one of them"):
+        tracker.show_goals(connection, {"issue-1": ALIGNED})
 
 
 def test_labels_of_links_are_put_on_and_taken_off(tracker: LinearTracker, marked: Connection, linear: Linear) -> None:

@@ -27,7 +27,7 @@ from web.sandbox.linear import LinearWorkspace, WorkspaceServer
 START_SECONDS = 30.0
 SETTLE_SECONDS = 15.0
 # Labels follow some seconds later, and nothing that we compare depends on them.
-LABEL_ERRANDS = ("show_label", "refresh_labels")
+LABEL_ERRANDS = ("show_label", "refresh_labels", "goal_marks", "worn_labels", "sprint_link")
 
 
 class StageFailed(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import cast
 
@@ -12,7 +13,7 @@ from werkzeug.wrappers import Response
 
 from connector.core import Core
 from connector.errors import NotFound
-from connector.models import Connection
+from connector.models import Connection, Sprint
 from connector.tracker import TrackerError
 from linear_app.install import InstallRefused, disconnect, install_finished, sign_in_finished
 from linear_app.round_trip import Purpose, Returned, RoundTripEnded, begin, come_back
@@ -22,6 +23,7 @@ from web.pages.guard import core, needs, open_page, person, visit, workspace
 from web.pages.site import blueprint, go, go_to, page
 from web.pages.words import own_path
 
+PLAN = re.compile(r"/planning/([0-9]{1,15})(?=$|[/?])")
 TITLES = {
     "pending_approval": "An admin must approve Ladder first",
     "declined": "Linear did not let Ladder in",
@@ -62,10 +64,24 @@ def linear_sign_in() -> Response:
     to = own_path(request.args.get("to"))
     with core().database.reading() as session:
         doors = linear_doors(session)
-        wanted = next((one for one in doors if f"/{one.id}/" in to), doors[0] if doors else None)
+        planned = _planned(session, to)
+        wanted = next(
+            (one for one in doors if f"/{one.id}/" in to or (planned is not None and one.id == planned.connection_id)),
+            None,
+        )
+        if wanted is None and planned is not None:
+            # A sprint of another tracker, maybe planned together with one of Linear's.
+            wanted = next((one for one in doors if one.workspace_id == planned.workspace_id), None)
+        wanted = wanted or (doors[0] if doors else None)
     if wanted is None:
         raise NotFound("No Linear workspace is connected here.")
     return _leave("sign_in", wanted.workspace_id, g.person.id if g.person else None, to)
+
+
+def _planned(session: Session, to: str) -> Sprint | None:
+    """Return the sprint whose plan somebody is on the way to: the link to it on a cycle leads through here."""
+    found = PLAN.match(to)
+    return session.get(Sprint, int(found[1])) if found else None
 
 
 @blueprint.get("/linear/callback")

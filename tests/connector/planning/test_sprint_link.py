@@ -60,6 +60,7 @@ def ask(org: Organisation) -> None:
     with org.core.database.writing() as session:
         enqueue(session, "c", "sprint_link", EVERY_SPRINT)
     run(org, "sprint_link")
+    run(org, "sprint_link")
 
 
 def waiting(org: Organisation) -> list[str]:
@@ -99,6 +100,19 @@ def test_a_sprint_that_is_closed_to_us_keeps_no_other_from_its_link(org: Organis
     shelf.closed_to_us = {"2"}
     ask(org)
     assert [sprint for sprint, _, _ in shelf.shown] == ["3"]
+
+
+def test_every_sprint_is_an_errand_of_its_own_so_that_no_link_is_put_twice(org: Organisation, shelf: Shelf) -> None:
+    shelf.told = [told("2", "active"), told("3", "future")]
+    with org.core.database.writing() as session:
+        enqueue(session, "c", "sprint_link", EVERY_SPRINT)
+    run(org, "sprint_link")
+    assert (shelf.shown, waiting(org)) == ([], ["2", "3"])
+    run(org, "sprint_link")
+    with org.core.database.writing() as session:
+        enqueue(session, "c", "sprint_link", "2")
+    run(org, "sprint_link")
+    assert len(shelf.shown) == 2
 
 
 def test_trackers_whose_sprints_carry_no_links_are_left_alone(org: Organisation) -> None:

@@ -248,6 +248,32 @@ def test_a_member_signs_in_with_linear_and_lands_where_they_were_going(house: Ho
         assert (account.tracker, account.account_id, person.role) == ("linear", ENGINEER, "member")
 
 
+def test_the_link_on_a_cycle_leads_a_member_through_linear_to_its_plan(house: House) -> None:
+    house.acme.create_cycle("WEB", starts_at=house.acme.now())
+    house.acme.create_issue("Log in with SSO", cycle="active")
+    house.acme.create_issue("Rotate keys", team="SEC")
+    house.connect(house.come_in())
+    house.settle()
+    (link,) = house.acme.external_links.values()
+    with house.core.database.writing() as session:
+        # Another workspace of this Ladder, with an older door of its own.
+        session.add(Workspace(id="x", name="Other"))
+        session.flush()
+        more = {"site": "s", "state": "active", "installed_at": utcnow() - timedelta(days=1)}
+        session.add(Connection(id="y", workspace_id="x", tracker="linear", tenant_key="z", settings={}, **more))
+    address = link.url.removeprefix(BASE)
+    visitor = house.stranger()
+    page = visitor.read(visitor.client.get(address, headers=visitor.headers).location)
+    door = html.unescape(re.search(r'href="(/linear/sign-in[^"]*)"', page)[1])  # type: ignore[index]  # or it fails
+    answer = visitor.client.get(house.go(visitor, door, person=ENGINEER), headers=visitor.headers)
+    assert answer.location == address
+    visitor.read(address)
+    house.settle()
+    plan = visitor.read(address)
+    assert "Log in with SSO" in plan
+    assert "Cycle 1" in plan
+
+
 def test_a_guest_is_not_let_in(house: House) -> None:
     house.connect(house.come_in())
     visitor = house.stranger()

@@ -32,12 +32,14 @@ def demo(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     """Run `ladder demo` in a process of its own, among settings that are none of its business, and end it."""
     command = [sys.executable, "-m", "web.cli", "demo", *arguments]
     strange = os.environ | {"LADDER_COLOUR": "blue", "LADDER_SECRET_KEYS": "short"}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=strange)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=strange, start_new_session=True
+    )
     try:
         yield process
     finally:
         if process.poll() is None:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # with the server that it has started, which would go on for ever
         process.communicate()
 
 

@@ -11,6 +11,7 @@ from connector import goals
 from connector.issues import ensure_issue
 from connector.links import declare_business_as_usual
 from connector.models import Connection, Sprint
+from connector.planning.sprints import refresh_sprint
 from connector.sign_in import create_link
 from tests.web.panel_stage import LEAD, PanelStage
 from web.sandbox import Issue
@@ -102,6 +103,9 @@ def plan_a_sprint(stage: PanelStage, name: str = "Sprint 42") -> PlannedStage:
         for issue, category in zip(usual, ("support", "security"), strict=True):
             row = ensure_issue(session, connection, issue.id)
             declare_business_as_usual(session, stage.workspace_id, row, category, actor="test", now=stage.core.clock())
+        external_ids = (str(running.id), str(following.id))
+    for external_id in external_ids:
+        refresh_sprint(stage.core, connection, external_id)
     stage.settle()
     return PlannedStage(
         stage=stage,

@@ -608,7 +608,7 @@
     async function askSuggestions() {
       if (!mayChange) return;
       const open = [...new Set([...place.querySelectorAll("[data-unlinked]")].map((row) => row.dataset.issue))].sort().join();
-      if (!open || open === asked) return;
+      if (!open || open === asked) return void place.classList.remove("is-asking");
       asked = open;
       try {
         const given = await ask("suggestions", { json: {} });
@@ -619,6 +619,8 @@
       } catch (error) {
         asked = ""; // suggestions are a help, not a duty: without them the page is whole, and the next change asks again
         if (!error.kind) throw error;
+      } finally {
+        place.classList.remove("is-asking");
       }
     }
 

@@ -46,5 +46,4 @@ def crowd(session: Session) -> tuple[Sequence[int], Sequence[int]]:
                 assignee=one.assignee or None, parent_id=epics[place % EPICS],
             )  # fmt: skip
             sprints[-1].append(issue)
-    session.commit()
     return sprints[0], sprints[1]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
-from sqlalchemy import create_engine, event
+from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.orm import Session
 
 from benchmarks.ground import Figure, median
 from benchmarks.suggestions import former
 from benchmarks.suggestions.crowd import ISSUES, KEY_RESULTS, crowd
 from benchmarks.suggestions.labelled import NONE, WORKSPACE, Ticket, furnish, goals, tickets
+from connector.database import Database
 from connector.models import Base
 from connector.suggestions import suggest
 from connector.suggestions.model import Models
@@ -42,21 +45,24 @@ def figures() -> Iterator[Figure]:
     for places, said in ((1, "first"), (SHOWN, "among the first three")):
         ours = right(serving, answers, places)
         for called, others in (
-            ("the former method", before),
-            ("its words in common alone", words),
+            ("former method", before),
+            ("its words alone", words),
             ("text alone", parts["text"]),
             ("relatives alone", parts["relatives"]),
         ):
             beside = right(serving, others, places)
             goal = (f">= {GOAL:.0%}", ours >= GOAL) if places == SHOWN and others is before else ("", None)
             yield Figure(
-                f"right key result {said}, {len(serving)} held-out tickets, beside {called}",
-                f"{ours:.1%}", f"{beside:.1%}", f"{ours / beside:.2f}", *goal,
+                f"right one {said}, {len(serving)} held-out tickets",
+                f"{ours:.1%}", f"{called} {beside:.1%}", f"{ours / beside:.2f}", *goal,
             )  # fmt: skip
     nothing = [one for one in held_out if one.answer == NONE]
     silent = [sum(not method[one.key] for one in nothing) / len(nothing) for method in (answers, before)]
     yield Figure(
-        f"nothing suggested for {len(nothing)} tickets that serve no goal", f"{silent[0]:.0%}", f"{silent[1]:.0%}", ""
+        f"nothing suggested, {len(nothing)} tickets that serve no goal",
+        f"{silent[0]:.0%}",
+        f"former method {silent[1]:.0%}",
+        "",
     )
     yield from sprint()
 
@@ -93,36 +99,48 @@ def right(asked: Collection[Ticket], answers: Answers, places: int) -> float:
 
 
 def sprint() -> Iterator[Figure]:
-    """A sprint of 500 issues and 60 key results, and of 5: first time, with titles never seen, and once more."""
-    engine = create_engine("sqlite://")
-    Base.metadata.create_all(engine)
-    sent: list[str] = []
-    with Session(engine) as session:
-        asked, others = crowd(session)
-        event.listen(engine, "before_cursor_execute", lambda *given: sent.append(given[2]))
-        learning, _ = _timed(session, asked[:1])
-        unseen, _ = _timed(session, others)
-        first, _ = _timed(session, asked)
-        sent.clear()
-        _timed(session, asked[:5])
-        few = len(sent)
-        sent.clear()
-        _, found = _timed(session, asked)
-        many = len(sent)
-        again = median([_timed(session, asked)[0] for _ in range(ROUNDS)])
-        single = median([_timed(session, asked[:1])[0] for _ in range(ROUNDS)])
-    what = f"suggest, {ISSUES} issues × {KEY_RESULTS} key results"
+    """A sprint of 500 issues and 60 key results: for the first time, with titles never seen, and once more."""
+    with tempfile.TemporaryDirectory() as folder:
+        database = Database(f"sqlite:///{Path(folder) / 'ladder.db'}")
+        Base.metadata.create_all(database.engine)
+        with database.writing() as session:
+            asked, others = crowd(session)
+        with database.reading() as session:
+            learning = _timed(session, asked[:1])
+            unseen = [_timed(session, sprint) for sprint in (others, asked)]
+            again = [_timed(session, asked) for _ in range(ROUNDS)]
+            single = [_timed(session, asked[:1]) for _ in range(ROUNDS)]
+            few, many = (_statements(database.engine, session, asked[:count]) for count in (5, ISSUES))
+            found = suggest(session, WORKSPACE, asked)
+        database.close()
     assert sum(map(bool, found.values())) > ISSUES / 2, "the crowd is too strange to be timed with"
-    yield Figure(
-        f"{what}, warm", f"{again * 1000:.0f} ms", f"one issue {single * 1000:.1f} ms", "", "< 500 ms", again < 0.5
-    )
-    new = max(unseen, first)
-    yield Figure(f"{what}, titles never seen", f"{new * 1000:.0f} ms", "", "", "< 500 ms", new < 0.5)
-    yield Figure(f"learning {KEY_RESULTS} key results and what is linked to them", f"{learning * 1000:.0f} ms", "", "")
+    yield _time(f"suggest, {ISSUES} issues × {KEY_RESULTS} key results", again, within=0.5)
+    yield _time("the same, titles never seen", unseen, within=0.5)
+    yield _time("suggest for one issue", single)
+    yield _time(f"learning {KEY_RESULTS} key results and what is linked to them", [learning])
     yield Figure("suggest, SQL statements, 500 issues beside 5", str(many), str(few), "", "equal", many == few)
 
 
-def _timed(session: Session, asked: Sequence[int]) -> tuple[float, Mapping[int, Sequence[object]]]:
-    begun = time.perf_counter()
-    found = suggest(session, WORKSPACE, asked)
-    return time.perf_counter() - begun, found
+def _time(what: str, took: Sequence[tuple[float, float]], within: float | None = None) -> Figure:
+    """The median of what the clock said, beside what the processor did; with other work on it they are far apart."""
+    clock, computing = (median(column) for column in zip(*took, strict=True))
+    goal = ("", None) if within is None else (f"< {within * 1000:.0f} ms", clock < within)
+    return Figure(what, f"{clock * 1000:.0f} ms", f"{computing * 1000:.0f} ms of it computing", "", *goal)
+
+
+def _timed(session: Session, asked: Sequence[int]) -> tuple[float, float]:
+    begun, used = time.perf_counter(), time.process_time()
+    suggest(session, WORKSPACE, asked)
+    return time.perf_counter() - begun, time.process_time() - used
+
+
+def _statements(engine: Engine, session: Session, asked: Sequence[int]) -> int:
+    sent: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        sent.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    suggest(session, WORKSPACE, asked)
+    event.remove(engine, "before_cursor_execute", note)
+    return len(sent)

@@ -117,11 +117,12 @@ def _epics() -> list[dict[str, str]]:
 
 def add_goals(session: Session, among: Sequence[Goal]) -> None:
     """Write a workspace with a connection, a cycle and these key results."""
-    session.add_all([Workspace(id=WORKSPACE, name="Acme"), Person(id="driver", workspace_id=WORKSPACE, name="Ada")])
+    session.add(Workspace(id=WORKSPACE, name="Acme"))
     session.flush()
     session.add_all(
         [
             Connection(id="c", workspace_id=WORKSPACE, tracker="jira", tenant_key="t", site="https://acme.example"),
+            Person(id="driver", workspace_id=WORKSPACE, name="Ada"),
             Cycle(id="q", workspace_id=WORKSPACE, name="Q3", starts_on=date(2026, 7, 1), ends_on=date(2026, 9, 30)),
             *(Team(id=name, workspace_id=WORKSPACE, name=name) for name in dict.fromkeys(goal.team for goal in among)),
         ]

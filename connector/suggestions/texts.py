@@ -28,8 +28,8 @@ Numbers = NDArray[np.float64]
 LONGEST_TITLE = 300
 # Titles whose likeness is remembered per model: the sprints that people look at again and again.
 REMEMBERED = 4_096
-# Share of the words in a likeness, letters get the rest.
-WORDS_SHARE = 0.5
+# Share of the words in a likeness, letters get the rest. In the folds of the tuning less was better than more.
+WORDS_SHARE = 0.3
 # How many of the most alike examples of a key result speak for it.
 NEIGHBOURS = 3
 WORD = re.compile(r"[^\W\d_]{2,}")

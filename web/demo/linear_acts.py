@@ -224,7 +224,7 @@ class LinearActs:
     def _link(self, key_result: Name, issue: str, **more: Any) -> None:
         raise NotImplementedError
 
-    def _make(self, name: str, summary: str, kind: str = "Story") -> None:
+    def _make(self, name: str, summary: str, kind: str = "Story", *, points: float | None = None) -> None:
         raise NotImplementedError
 
     def _path(self, name: Name, *rest: str) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Name = Literal["sso", "activation", "points", "solved", "both"]
+Name = Literal["sso", "activation", "points", "solved", "both", "planned"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,19 @@ class Numbers:
 
 
 @dataclass(frozen=True, slots=True)
+class Overlay:
+    """What the sprint overlay says: shares by size, and of one key result now -> with scope -> if all is done."""
+
+    aligned: str
+    business_as_usual: str
+    unaligned: str
+    now: str
+    after_adding_scope: str
+    if_all_sprint_work_finishes: str
+    gain_pp: str
+
+
+@dataclass(frozen=True, slots=True)
 class Scene:
     """One thing that happens (`play` names the method that does it) and its effect."""
 
@@ -48,6 +61,7 @@ class Scene:
     title: str
     numbers: Mapping[Name, Numbers] = field(default_factory=dict)
     rows: Mapping[Name, tuple[Row, ...]] = field(default_factory=dict)
+    overlay: Overlay | None = None
 
 
 START: Mapping[Name, Numbers] = {
@@ -58,6 +72,8 @@ START: Mapping[Name, Numbers] = {
     "solved": Numbers(None, "0 of 0", "0"),
     # Fed by both trackers, in linear_script.py.
     "both": Numbers(None, "0 of 0", None),
+    # Behind a sprint, in planning_script.py.
+    "planned": Numbers(None, "0 of 0", None),
 }
 
 SCENES: tuple[Scene, ...] = (
@@ -266,8 +282,8 @@ SCENES: tuple[Scene, ...] = (
 )
 
 # The objective's mean over what stands for each kind: sso 2/3 (work), activation 83/200, points 1 (work), solved 1/4,
-# both 2/3 (work).
-OBJECTIVE = ("1799/3000", 5, 5)
+# both 2/3 (work), planned 23/53 (work).
+OBJECTIVE = ("109147/190800", 6, 6)
 
 # Time travel: sso as it was right after "reopen".
 AFTER_REOPEN = ("1/3", "1 of 3")

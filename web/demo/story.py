@@ -14,9 +14,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from web.demo.api import Api
-from web.demo.linear_acts import LinearActs
 from web.demo.linear_script import LINEAR_SCENES
-from web.demo.script import AFTER_REOPEN, OBJECTIVE, SCENES, START, Name, Numbers, Row, Scene
+from web.demo.planning_acts import PlanningActs
+from web.demo.planning_script import PLANNING_SCENES
+from web.demo.script import AFTER_REOPEN, OBJECTIVE, SCENES, START, Name, Numbers, Overlay, Row, Scene
 from web.demo.stage import Stage, StageFailed
 from web.sandbox import Issue, JiraSite
 from web.sandbox.linear import LinearWorkspace
@@ -35,7 +36,7 @@ def empty_workspace(port: int) -> LinearWorkspace:
     return LinearWorkspace(name="Acme", base_url=f"http://127.0.0.1:{port}", seed=False)
 
 
-class Story(LinearActs):
+class Story(PlanningActs):
     """One performance on a stage with an empty site and an empty workspace."""
 
     def __init__(self, stage: Stage, out: Console) -> None:
@@ -61,7 +62,7 @@ class Story(LinearActs):
     def play(self) -> bool:
         """Play every scene; return whether all numbers and rows were as specified."""
         begun = time.monotonic()
-        scenes = (*SCENES, *LINEAR_SCENES)
+        scenes = (*SCENES, *LINEAR_SCENES, *PLANNING_SCENES)
         for count, scene in enumerate(scenes, 1):
             self.out.print(f"\n[bold]{count}. {escape(scene.title)}[/]")
             getattr(self, scene.play)()
@@ -271,6 +272,14 @@ class Story(LinearActs):
             self.expected[name], self.rows[name] = shown, ledger
             if shown != before or ledger != told:
                 self._print(name, before, shown, ledger[len(told) :])
+        if scene.overlay is not None:
+            seen = self._observe_overlay(scene.overlay)
+            self._hold(f"{scene.play}: the overlay", scene.overlay, seen)
+            self.out.print(
+                f"  sprint: {seen.aligned} aligned, {seen.business_as_usual} business as usual, {seen.unaligned} "
+                f"unaligned; planned {seen.now} -> with scope {seen.after_adding_scope} -> if all is done "
+                f"{seen.if_all_sprint_work_finishes}, {seen.gain_pp} pp"
+            )
 
     def _observe(self, name: Name, wanted: Numbers, rows: list[Row]) -> tuple[Numbers, list[Row]]:
         """Return what Ladder shows, waiting a little for what is wanted, as somebody at the page would."""
@@ -280,6 +289,12 @@ class Story(LinearActs):
             if (shown, ledger) == (wanted, rows) or time.monotonic() > deadline:
                 return shown, ledger
             time.sleep(0.05)
+
+    def _observe_overlay(self, wanted: Overlay) -> Overlay:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while (seen := self.overlay()) != wanted and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return seen
 
     def _numbers(self, name: Name) -> Numbers:
         answer = self.api.get(self._path(name))

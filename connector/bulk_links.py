@@ -88,9 +88,9 @@ def link_many(
 ) -> BulkOutcome:
     """Link issues, each with all that hangs below it, to key results: `pairs` of (issue id, key result id).
 
-    One ledger row for each, cause scope_added. A link that cannot be made is refused by itself: unknown_issue,
-    unknown_key_result, key_result_closed, issue_gone, already_linked. A person who links what a rule has linked takes
-    the link over. Raises LinkRefused: bad_weight.
+    One ledger row for each, cause scope_added; all are created at `now`, so that they can be told as made together.
+    A link that cannot be made is refused by itself: unknown_issue, unknown_key_result, key_result_closed, issue_gone,
+    already_linked. A person who links what a rule has linked takes the link over. Raises LinkRefused: bad_weight.
     """
     check_weight(weight)
     take_turn(session, workspace_id)
@@ -127,6 +127,7 @@ def link_many(
                 rule_id=rule_id,
                 state="waiting",
                 declared_change=declared_change,
+                created_at=now,
             )
         )
     session.flush()
@@ -136,7 +137,8 @@ def link_many(
     outcome.linked = [link.id for link in sorted(made, key=lambda link: (link.issue_id, link.key_result_id))]
     if made:
         withdraw_declarations(session, [link.issue_id for link in made])
-        if not by_rule:
+        # A rule's link without its rule is somebody's undo: the rule that matches takes it over.
+        if not by_rule or rule_id is None:
             forgive_exceptions(session, [(link.issue_id, link.key_result_id) for link in made])
             ask_rules_again(session, [link.issue_id for link in made], now)
     return outcome

@@ -18,10 +18,13 @@ from connector.models import (
     KeyResult,
     LedgerEntry,
     Link,
+    LinkRule,
     Milestone,
     Objective,
     OutboxEntry,
     Person,
+    RuleException,
+    RuleMatch,
     Team,
     WorkProgress,
 )
@@ -52,10 +55,23 @@ def key_result_revision(session: Session, workspace_id: str, key_result_id: str,
     issues = select(func.max(Issue.watermark), func.count(Issue.stale_since), func.sum(func.length(Issue.cls)))
     issues = issues.join(Link, Link.issue_id == Issue.id).where(*mine)
     offline = select(func.max(Connection.offline_since)).where(Connection.workspace_id == workspace_id)
+    rules = select(func.count(LinkRule.id), func.sum(LinkRule.version), func.max(LinkRule.ran_at),
+                   func.count(LinkRule.trouble), func.sum(func.length(LinkRule.state)))  # fmt: skip
+    matched = (
+        select(func.count(), func.count(Link.id))
+        .select_from(RuleMatch)
+        .join(LinkRule, LinkRule.id == RuleMatch.rule_id)
+        .outerjoin(Link, (Link.rule_id == RuleMatch.rule_id) & (Link.issue_id == RuleMatch.issue_id))
+        .where(LinkRule.key_result_id == key_result_id)
+    )
+    excepted = select(func.count()).where(RuleException.key_result_id == key_result_id)
     return _digest(
         goals_revision(session, workspace_id, day, role),
         session.execute(links).one(),
         session.execute(issues).one(),
+        session.execute(rules.where(LinkRule.key_result_id == key_result_id)).one(),
+        session.execute(matched).one(),
+        session.scalar(excepted),
         session.scalar(offline),
     )
 

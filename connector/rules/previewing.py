@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from connector.core import Core
 from connector.errors import NotFound
-from connector.models import Connection, Issue, KeyResult, LinkRule
+from connector.models import Connection, Issue, KeyResult, Link, LinkRule
 from connector.rules.editing import RuleDraft, resolve_draft
 from connector.rules.matches import read_matches
 from connector.rules.running import HIGHEST_BOUND
@@ -29,6 +29,8 @@ from mapping.store import Link as LinkRecord
 from mapping.store import Snapshot
 
 SHOWN = 20
+# Links that are taken away for a try while somebody waits for the page.
+EFFECT_OF_AT_MOST = 2_000
 # The rule that is tried out has no name yet, and nobody else's.
 DRAFT = "draft"
 
@@ -134,6 +136,31 @@ def _judge(
     preview.lost_to, preview.taken_from = rivals(session, lost), rivals(session, taken)
     preview.first = _first(session, fates)
     preview.now, preview.then = _effect(session, workspace_id, key_result_id, draft, standings, fresh, now)
+
+
+def effect_of_letting_go(
+    session: Session, workspace_id: str, rule: LinkRule, now: datetime, *, at_most: int = EFFECT_OF_AT_MOST
+) -> tuple[Snapshot, Snapshot] | None:
+    """Return work progress now and once a rule's links are gone, but for those that another rule of the key result
+    takes over; None for a rule with so many links that nobody would wait for the answer.
+    """
+    issue_ids = session.scalars(select(Link.issue_id).where(Link.rule_id == rule.id).limit(at_most + 1)).all()
+    if len(issue_ids) > at_most:
+        return None
+    going = []
+    for issue_id, standing in read_standings(session, workspace_id, issue_ids).items():
+        standing.claims = [claim for claim in standing.claims if claim.rule_id != rule.id]
+        winner = standing.verdict().winner
+        if winner is None or winner.key_result_id != rule.key_result_id:
+            going.append(issue_id)
+    kept = SqlStore(session, workspace_id, now)
+    kept.read_around(going, {rule.key_result_id})
+    scratch = Scratch(kept)
+    options = scratch.options(rule.key_result_id)
+    before = scratch.sums(rule.key_result_id).snapshot(options)
+    for issue_id in sorted(going):
+        running.remove_link(scratch, rule.key_result_id, issue_id)
+    return before, scratch.sums(rule.key_result_id).snapshot(options)
 
 
 def rivals(session: Session, counted: Mapping[tuple[str | None, str], int]) -> list[Rival]:

@@ -28,6 +28,8 @@ from connector.models import (
     Person,
 )
 from connector.page_revision import key_result_revision
+from connector.rules.editing import exceptions_of, may_make_rules
+from connector.rules.telling import view_rules
 from connector.wording import CAUSE_WORDS
 from mapping import display
 from web.pages.entry import Entry
@@ -104,6 +106,9 @@ def show(session: Session, key_result_id: str, forms: Forms, *, revision: str = 
         link_count=link_count,
         milestones=_milestones(session, found),
         check_ins=_check_ins(session, found),
+        rules=view_rules(session, workspace().id, found.id),
+        excepted=len(exceptions_of(session, workspace().id, found.id)),
+        may_make_rules=may_make_rules(person(), found),
         connections=active_connections(session),
         measured_here=found.kind in MEASURED_KINDS,
         is_open=found.state == "open" and found.objective.state == "open" and found.objective.cycle.state == "open",

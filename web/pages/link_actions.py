@@ -57,7 +57,7 @@ def add_link(key_result_id: str) -> Response:
                     key_result_id,
                     key,
                     actor=person().name,
-                    account_id=_account_in(connection),
+                    account_id=account_in(connection),
                     weight=weight,
                     declared_change=declared,
                 )
@@ -220,7 +220,7 @@ def _connection_for(session: Session, text: str, entry: Entry) -> Connection | N
     return None
 
 
-def _account_in(connection: Connection) -> str | None:
+def account_in(connection: Connection) -> str | None:
     """Return this person's account in the tracker, whose rights decide; None for an admin without one.
 
     Who may not edit an issue there must not link it here, so somebody without an account can't be let through. An admin

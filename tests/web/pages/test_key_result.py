@@ -177,7 +177,7 @@ def test_with_the_tracker_down_the_link_waits_and_says_since_when(org: Organisat
 def test_unlinking_can_be_taken_back_as_it_was(worked: Organisation, member: Visitor) -> None:
     link = links(worked)[1]
     with worked.core.database.writing() as session:
-        session.get_one(Link, link.id).source = "rule"
+        session.get_one(Link, link.id).source = "label"
     member.read("/key-results/ratio")
     member.do(f"/links/{link.id}/weight", {"weight": "3"})
     page = member.do(f"/links/{link.id}/unlink")
@@ -186,7 +186,7 @@ def test_unlinking_can_be_taken_back_as_it_was(worked: Organisation, member: Vis
     assert note is not None
     page = member.do("/links/undo", {"note": note[1]})
     assert notice(page) == "TOY-2 is linked again. Work 100 % → 25 %."
-    assert (links(worked)[1].weight, links(worked)[1].source) == (Fraction(3), "rule")
+    assert (links(worked)[1].weight, links(worked)[1].source) == (Fraction(3), "label")
 
 
 def test_an_undo_that_we_did_not_write_does_nothing(worked: Organisation, member: Visitor, admin: Visitor) -> None:

@@ -15,7 +15,7 @@ from connector.label_links import sync_labels
 from connector.linking import confirm_waiting_link, read_subtree
 from connector.measuring import measure_key_result
 from connector.models import Connection, CountedUnit, Issue, Link, OutboxEntry
-from connector.offered_labels import WORN
+from connector.offered_labels import WORN, can_show_goals
 from connector.outbox import enqueue
 from connector.panel_label import kept, label_of_issue, label_of_key_result
 from connector.planning.sprint_link import show_sprint_link
@@ -123,13 +123,14 @@ def discover(core: Core, connection: Connection, entry: OutboxEntry) -> None:
     """Learn what this site calls things (status categories, the estimate field); what people set by hand stays."""
     found: Mapping[str, Any] = core.tracker_of(connection).discover(connection)
     with core.database.writing() as session:
-        row = session.get_one(Connection, connection.id)
+        # Locked, since labels and cycles that are learned at the same time are written there too.
+        row = session.get_one(Connection, connection.id, with_for_update=True)
         chosen = set(row.settings.get("set_by_hand", ()))
         before = row.settings
         row.settings = {**before, **{name: value for name, value in found.items() if name not in chosen}}
         if core.tracker_of(connection).capabilities.goal_labels:
             enqueue(session, connection.id, "sync_goal_labels", "labels")
-        if core.tracker_of(connection).capabilities.goal_marks:
+        if can_show_goals(row, core.tracker_of(connection).capabilities):
             begin(session, row, core.clock())
         if core.tracker_of(connection).capabilities.sprints:
             enqueue(session, connection.id, "list_sprints", "")

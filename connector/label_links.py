@@ -18,7 +18,7 @@ from connector.due import put_due_where
 from connector.goal_marks import MARKED_SINCE, begin
 from connector.links import LinkRefused, link_issue, unlink
 from connector.models import Connection, Cycle, Issue, KeyResult, Link, Objective
-from connector.offered_labels import GOAL_LABELS, WORN, offered_by
+from connector.offered_labels import GOAL_LABELS, WORN, can_show_goals, offered_by
 from connector.outbox import enqueue
 from connector.telemetry import logger
 
@@ -93,7 +93,7 @@ def sync_labels(core: Core, connection: Connection) -> None:
         row.settings = {**row.settings, GOAL_LABELS: offered, WORN_SINCE: row.settings.get(WORN_SINCE, now.isoformat())}
         fresh = set(offered.get("labels", {})) - set(known.get("labels", {}) if done else ())
         _show_links(session, row, {offered["labels"][label] for label in fresh}, now)
-        if tracker.capabilities.goal_marks and offered.get("marks") != known.get("marks"):
+        if can_show_goals(row, tracker.capabilities) and offered.get("marks") != known.get("marks"):
             # What showed them is gone or new: everything is marked once more.
             row.settings = {name: value for name, value in row.settings.items() if name != MARKED_SINCE}
             begin(session, row, now)

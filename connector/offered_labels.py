@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from connector.due import put_due
 from connector.models import Connection, Issue
+from connector.tracker import Capabilities
 
 # `Connection.settings`: what the tracker returned from `sync_goal_labels`; present on connections that offer labels.
 GOAL_LABELS = "goal_labels"
@@ -21,6 +22,13 @@ def offered_by(connection: Connection) -> Mapping[str, str]:
     """Return the labels that are offered: label id -> key result id."""
     labels: Mapping[str, str] = (connection.settings.get(GOAL_LABELS) or {}).get("labels") or {}
     return labels
+
+
+def can_show_goals(connection: Connection, capabilities: Capabilities) -> bool:
+    """Tell whether a tracker's searches can know goals now: one that knows them by labels needs these first."""
+    if not capabilities.goal_marks:
+        return False
+    return not capabilities.goal_labels or bool((connection.settings.get(GOAL_LABELS) or {}).get("marks"))
 
 
 def look_at_labels(session: Session, issues: Collection[Issue], now: datetime) -> None:

@@ -11,6 +11,7 @@ from connector.cards import repair_cards
 from connector.core import Core
 from connector.measuring import ask_queries
 from connector.models import Connection
+from connector.offered_labels import can_show_goals
 from connector.outbox import enqueue
 from connector.rules.running import ask_for_runs
 from connector.sprints import EVERY_SPRINT
@@ -66,7 +67,7 @@ def reconcile(core: Core, connection_id: str) -> Reconciled:
                 seen += 1
                 repaired += outcome == "applied"
     with core.database.writing() as session:
-        row = session.get_one(Connection, connection_id)
+        row = session.get_one(Connection, connection_id, with_for_update=True)
         row.reconciled_to = max(started, row.reconciled_to or started)
         row.last_reconcile_at = core.clock()
         if connection.reconciled_to is not None:
@@ -77,7 +78,7 @@ def reconcile(core: Core, connection_id: str) -> Reconciled:
             repair_cards(session, row, core.clock())
         if capabilities.goal_labels:
             enqueue(session, connection_id, "sync_goal_labels", "labels")
-        if capabilities.goal_marks:
+        if can_show_goals(row, capabilities):
             goal_marks.begin(session, row, core.clock())
         if capabilities.sprint_links:
             # Sprints begin by the clock, and some trackers make new ones without a word.

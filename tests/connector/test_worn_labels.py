@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from connector.bulk_links import link_many, unlink_many
 from connector.issues import ensure_issue
@@ -256,3 +256,30 @@ def test_trackers_that_offer_no_labels_are_left_alone(org: Organisation) -> None
     org.tell("1", "todo", at=1)
     org.link("1")
     assert waiting(org) == 0
+
+
+def test_where_goals_show_as_labels_they_are_shown_once_these_are_there_and_again_when_they_are_others(
+    org: Organisation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    org.tracker.capabilities = Capabilities(goal_labels=True, goal_marks=True)
+    marks: list[dict[str, str]] = [{}]
+    offered = org.tracker.sync_goal_labels
+    monkeypatch.setattr(org.tracker, "sync_goal_labels", lambda *asked: {**offered(*asked), "marks": marks[-1]})
+    org.tell("1", "todo", at=1)
+    org.link("1")
+    assert due(org) == 0
+    offer(org)
+    assert due(org) == 0
+    for made in ({"aligned": "a"}, {"aligned": "b"}):
+        marks.append(made)
+        offer(org)
+        assert due(org) == 1
+        with org.core.database.writing() as session:
+            session.execute(delete(IssueDue))
+        offer(org)
+        assert due(org) == 0
+
+
+def due(org: Organisation) -> int:
+    with org.core.database.reading() as session:
+        return len(session.scalars(select(IssueDue).where(IssueDue.kind == "goal_marks")).all())

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, and_, case, func, select
+from sqlalchemy import CTE, Select, Subquery, and_, case, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
 from connector.models import (
@@ -33,6 +33,8 @@ EXAMPLES_PER_KEY_RESULT = 40
 EXAMPLES_BELOW_ONE = 20
 EXAMPLES_BELOW = 1_000
 NOT_GOAL_WORK_AT_MOST = 200
+# Classes of issues that are no examples; of an unknown one there is no title to learn from.
+UNTELLING = (*OUT, "unknown")
 
 # How much an example says, beside a link that somebody made. What a rule linked repeats what the rule says, so learning
 # from it in full would be learning from ourselves; what hangs below a linked issue was not looked at one by one.
@@ -56,7 +58,10 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Goals:
-    """The open key results by title, and a text that changes whenever they, their texts or their links do."""
+    """The open key results by title, and a text that changes whenever they, their texts or people's links do.
+
+    What rules link changes all the time and says little, so it is learned with the next change, or in time.
+    """
 
     key_results: Sequence[OpenKeyResult]
     revision: str
@@ -71,7 +76,8 @@ def read_goals(session: Session, workspace_id: str) -> Goals:
                      select(func.count()).select_from(BusinessAsUsual).where(declared).scalar_subquery(),
                      select(func.max(BusinessAsUsual.declared_at)).where(declared).scalar_subquery()),
               workspace_id)
-        .outerjoin(Link, and_(Link.key_result_id == KeyResult.id, Link.state != "refused"))
+        .outerjoin(Link, and_(Link.key_result_id == KeyResult.id, Link.state != "refused",
+                              Link.source != "rule"))
         .group_by(KeyResult.id, KeyResult.title, Objective.title, Team.name)
         .order_by(KeyResult.title, KeyResult.id)
         .limit(KEY_RESULTS_AT_MOST)
@@ -81,77 +87,81 @@ def read_goals(session: Session, workspace_id: str) -> Goals:
 
 
 def read_examples(session: Session, workspace_id: str) -> list[Example]:
-    """Read the examples, by three statements; their number is bounded, and their order always the same."""
-    linked = _linked(session, workspace_id)
-    return [*linked, *_below(session, linked), *_declared(session, workspace_id)]
+    """Read the examples, by one statement; their number is bounded, and their order always the same."""
+    latest = _latest_links(workspace_id)
+    parts = union_all(*(select(part) for part in (_linked(latest), _below(latest), _declared(workspace_id)))).subquery()
+    rows = session.execute(select(parts).order_by(parts.c.part, parts.c.place, parts.c.key_result_id, parts.c.id))
+    examples = []
+    for row in rows:
+        strength = BY_RULE if row.source == "rule" else BY_PERSON
+        if row.part == "2 below":
+            strength *= BELOW_LINKED
+        linked_by = row.name or "" if strength == BY_PERSON else ""
+        examples.append(Example(seen(row), row.key_result_id, strength, linked_by))
+    return examples
 
 
-def _linked(session: Session, workspace_id: str) -> list[Example]:
+def _latest_links(workspace_id: str) -> CTE:
     place = func.row_number().over(
         partition_by=Link.key_result_id,
         order_by=(case((Link.source == "rule", 1), else_=0), Link.created_at.desc(), Link.id),
     )
-    latest = (
-        _open(select(Link.id.label("id"), place.label("place")), workspace_id)
+    numbered = (
+        _open(select(Link.key_result_id, Link.issue_id, Link.source, Link.asked_by, place.label("place")), workspace_id)
         .join(Link, Link.key_result_id == KeyResult.id)
         .join(Issue, Issue.id == Link.issue_id)
-        .where(Link.state != "refused", Issue.cls.not_in((*OUT, "unknown")))
+        .where(Link.state != "refused", Issue.cls.not_in(UNTELLING))
         .subquery()
     )
-    rows = session.execute(
-        select(*columns(), Link.key_result_id, Link.source, Person.name)
+    return select(numbered).where(numbered.c.place <= EXAMPLES_PER_KEY_RESULT).cte("latest")
+
+
+def _linked(latest: CTE) -> Subquery:
+    """What is linked itself, with the person who asked for it."""
+    return (
+        select(literal("1 linked").label("part"), latest.c.place, latest.c.key_result_id, latest.c.source, Person.name,
+               *columns())
         .select_from(latest)
-        .join(Link, Link.id == latest.c.id)
-        .join(Issue, Issue.id == Link.issue_id)
+        .join(Issue, Issue.id == latest.c.issue_id)
         .join(Connection, Connection.id == Issue.connection_id)
-        .outerjoin(Account, and_(Account.workspace_id == Link.workspace_id, Account.tracker == Connection.tracker,
-                                 Account.account_id == Link.asked_by))
+        .outerjoin(Account, and_(Account.workspace_id == Issue.workspace_id, Account.tracker == Connection.tracker,
+                                 Account.account_id == latest.c.asked_by))
         .outerjoin(Person, Person.id == Account.person_id)
-        .where(latest.c.place <= EXAMPLES_PER_KEY_RESULT)
-        .order_by(Link.key_result_id, latest.c.place)
+        .subquery()
     )  # fmt: skip
-    return [
-        Example(
-            seen(row), row.key_result_id, BY_RULE if row.source == "rule" else BY_PERSON,
-            "" if row.source == "rule" else row.name or "",
-        )
-        for row in rows
-    ]  # fmt: skip
 
 
-def _below(session: Session, linked: Sequence[Example]) -> list[Example]:
-    parents: dict[int, list[Example]] = {}
-    for example in linked:
-        parents.setdefault(example.issue.id, []).append(example)
+def _below(latest: CTE) -> Subquery:
+    """The newest children of what is linked, but those linked themselves: they may well serve something else."""
     place = func.row_number().over(partition_by=Issue.parent_id, order_by=Issue.id.desc()).label("place")
-    # No child that is linked itself: it is an example already, and may well serve something else.
-    latest = (
-        select(*columns(), place)
-        .where(Issue.parent_id.in_(sorted(parents)), Issue.cls.not_in((*OUT, "unknown")), ~Issue.links.any())
+    children = (
+        select(place, *columns())
+        .where(Issue.parent_id.in_(select(latest.c.issue_id)), Issue.cls.not_in(UNTELLING), ~Issue.links.any())
         .subquery()
     )
-    rows = session.execute(
-        select(latest)
-        .where(latest.c.place <= EXAMPLES_BELOW_ONE)
-        .order_by(latest.c.place, latest.c.parent_id)
+    return (
+        select(literal("2 below"), children.c.place, latest.c.key_result_id, latest.c.source, literal(""),
+               *(children.c[column.key] for column in columns()))
+        .join(latest, latest.c.issue_id == children.c.parent_id)
+        .where(children.c.place <= EXAMPLES_BELOW_ONE)
+        .order_by(children.c.place, children.c.parent_id, latest.c.key_result_id)
         .limit(EXAMPLES_BELOW)
-    )
-    return [
-        Example(seen(row), above.key_result_id, BELOW_LINKED * above.strength)
-        for row in rows
-        for above in parents[row.parent_id]
-    ]
+        .subquery()
+    )  # fmt: skip
 
 
-def _declared(session: Session, workspace_id: str) -> list[Example]:
-    rows = session.execute(
-        select(*columns())
-        .join(BusinessAsUsual, BusinessAsUsual.issue_id == Issue.id)
-        .where(BusinessAsUsual.workspace_id == workspace_id, Issue.cls.not_in((*OUT, "unknown")))
-        .order_by(BusinessAsUsual.declared_at.desc(), Issue.id)
+def _declared(workspace_id: str) -> Subquery:
+    """What people declared lately to be no goal work."""
+    place = func.row_number().over(order_by=(BusinessAsUsual.declared_at.desc(), Issue.id)).label("place")
+    return (
+        select(literal("3 declared"), place, literal(NOT_GOAL_WORK), literal("manual"), literal(""), *columns())
+        .select_from(BusinessAsUsual)
+        .join(Issue, Issue.id == BusinessAsUsual.issue_id)
+        .where(BusinessAsUsual.workspace_id == workspace_id, Issue.cls.not_in(UNTELLING))
+        .order_by(place)
         .limit(NOT_GOAL_WORK_AT_MOST)
+        .subquery()
     )
-    return [Example(seen(row), NOT_GOAL_WORK, BY_PERSON) for row in rows]
 
 
 def _open(query: Select[Any], workspace_id: str) -> Select[Any]:

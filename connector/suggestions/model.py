@@ -56,6 +56,8 @@ class Model:
 def learn(key_results: Sequence[OpenKeyResult], examples: Sequence[Example]) -> Model:
     """Fit a model to what can be linked to and what was linked."""
     groups = [*(one.id for one in key_results), NOT_GOAL_WORK]
+    # A key result may have been made while we read.
+    examples = [one for one in examples if one.key_result_id in groups]
     teams = {one.id: one.team for one in key_results} | {NOT_GOAL_WORK: NOT_GOAL_WORK}
     by_hand = [one for one in examples if one.strength >= BY_PERSON]
     return Model(
@@ -81,7 +83,7 @@ class Models:
         self._learning: WeakKeyDictionary[Engine, dict[str, threading.Lock]] = WeakKeyDictionary()
 
     def of(self, session: Session, workspace_id: str) -> Model:
-        """Return the workspace's model: one statement if it is still true, four if it must be learned."""
+        """Return the workspace's model: one statement if it is still true, two if it must be learned."""
         goals = read_goals(session, workspace_id)
         bind = session.get_bind()
         engine = bind.engine if isinstance(bind, Connection) else bind

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -121,9 +122,8 @@ def _habit(habit: Habit, group: str, what: str, serve: str = "") -> str:
     serving = habit.serving.get(group, 0)
     if not serving:
         return ""
-    verb = (
-        ("does" if serving == 1 else "do") if not serve else f"{'serves' if serving == 1 else 'serve'} goals of {serve}"
-    )
+    alone, together = (f"serves goals of {serve}", f"serve goals of {serve}") if serve else ("does", "do")
+    verb = alone if serving == 1 else together
     if habit.issues == 1:
         return f"because {habit.example[group].issue.key or 'the one linked issue'} {what} {verb}"
     many = f"all {serving}" if serving == habit.issues else f"{serving} of {habit.issues}"
@@ -135,7 +135,8 @@ def _like(table: Table, row: int, column: int) -> str:
     if number < 0:
         return ""
     example = table.model.examples[number]
-    named = example.issue.key or f"“{example.issue.title}”"
+    # Never its title: whoever reads this may not be allowed to see that issue.
+    named = example.issue.key or "an issue"
     if example.strength < BY_PERSON:
         return f"like {named}, which counts for it"
     return f"like {named}, which {example.linked_by} linked" if example.linked_by else f"like {named}, which is linked"
@@ -177,7 +178,7 @@ class Common:
 
 def common_words(text: str, other: str) -> list[Common]:
     """Return what two texts both say, the longest first: at most two phrases; failing that one word that is close."""
-    text = text[:LONGEST_TITLE]
+    text = unicodedata.normalize("NFC", text[:LONGEST_TITLE])
     theirs = telling_words(plain(other))
     pairs = set(pairwise(theirs))
     telling = [(one, word) for one in WORD.finditer(text) for word in telling_words(plain(one.group()))]

@@ -66,7 +66,7 @@ class Likeness:
 
 
 class TextModel:
-    """Compares titles with key results and with examples, which must be in the order of `groups`."""
+    """Compares titles with key results and with the examples of each group."""
 
     def __init__(
         self, key_results: Sequence[OpenKeyResult], groups: Sequence[str], examples: Sequence[Example]

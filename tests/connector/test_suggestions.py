@@ -28,8 +28,8 @@ from tests.toy_tracker import ToyTracker
 
 # Goals with what is linked to them; the issues with all above them; the links round those.
 WARM = 3
-# The same, and the examples to learn from: linked issues, issues below those, issues that serve no goal.
-COLD = 6
+# The same, and the examples to learn from.
+COLD = 4
 
 
 @pytest.fixture
@@ -254,6 +254,12 @@ class TestTexts:
 
         assert desk.reasons("ATL-13") == {"churn": "like ATL-12, which counts for it"}
 
+    def test_a_title_that_somebody_may_not_see_is_never_quoted(self, desk: Desk) -> None:
+        desk.linked("", "churn", "Secret plan to buy Globex")
+        desk.issue("ATL-13", "Secret plan to buy Globex")
+
+        assert desk.reasons("ATL-13") == {"churn": "like an issue, which is linked"}
+
     def test_what_its_epic_is_called_counts(self, desk: Desk) -> None:
         desk.issue("ATL-1", "Audit for everybody", issue_type="Epic")
         desk.issue("ATL-2", "Wrong time zone", below="ATL-1")
@@ -436,9 +442,12 @@ class TestCost:
         assert counts == [COLD, WARM, WARM, WARM]
 
     def test_starting_up_does_not_load_the_text_library(self) -> None:
-        said = "import sys, web.app, web.cli; sys.exit(any(name in sys.modules for name in ('sklearn', 'numpy')))"
+        said = "import sys, web.app, web.cli; print([name for name in ('numpy', 'sklearn') if name in sys.modules])"
+        ran = subprocess.run(
+            [sys.executable, "-c", said], capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2]
+        )
 
-        assert subprocess.run([sys.executable, "-c", said], check=False, cwd=Path(__file__).parents[2]).returncode == 0
+        assert (ran.stdout, ran.stderr) == ("[]\n", "")
 
 
 class TestLearning:

@@ -26,8 +26,9 @@ def call(desk: Desk, verb: str, body: Mapping[str, Any], draw: Draw) -> dict[str
     what_if = read_what_if(body.get("what_if", {}))
     match verb:
         case "what-if":
-            sheet, etag = desk.sheet(what_if)
-            return drawn(sheet, etag, draw, whole=body.get("whole") is True)
+            whole = body.get("whole") is True
+            sheet, etag = desk.sheet(what_if, tagged=whole)
+            return drawn(sheet, etag, draw, whole=whole)
         case "link":
             answer = desk.link(_pairs(body.get("pairs")), what_if)
         case "unlink":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 
@@ -82,9 +82,14 @@ class Desk:
             )
         return self._tag(revision, now)
 
-    def sheet(self, what_if: WhatIf | None = None) -> tuple[Sheet, str]:
-        """Return what is to be shown, with what is tried out applied, and its entity tag."""
+    def sheet(self, what_if: WhatIf | None = None, *, tagged: bool = True) -> tuple[Sheet, str]:
+        """Return what is to be shown, with what is tried out applied, and its entity tag.
+
+        Untagged ("") it comes faster while something is tried out: for numbers beside rows that stay as they are.
+        """
         now = self._core.clock()
+        # Taken before reading: what changes in between must look like news to the next question, not like known.
+        etag = self.etag() if tagged and what_if else ""
         asked = what_if or WhatIf()
         seen, silent = self._seen(beside_next=self._beside_next or bool(asked.into))
         plan = self._read(now, asked, seen)
@@ -99,7 +104,7 @@ class Desk:
             movable=self._can_move(plan),
             unknown_rights=silent,
         )
-        return sheet, self._tag(plan.revision, now)
+        return sheet, etag if plan.what_if or not plan.revision else self._tag(plan.revision, now)
 
     def search(self, words: str) -> Sequence[tuple[KeyResult, str]]:
         """Find open key results by words, each with where it belongs: "Atlas · Win the trust of admins"."""
@@ -174,23 +179,17 @@ class Desk:
 
     def _read(self, now: datetime, what_if: WhatIf, seen: frozenset[int] | None) -> SprintPlan:
         with self._core.database.reading() as session:
-            plan = read_plan(
+            return read_plan(
                 session,
                 self._workspace_id,
                 self._sprint_ids,
                 now,
                 what_if=what_if,
                 team_id=self._team_id,
+                # What is tried in comes from the next sprint, shown or not.
                 beside_next=self._beside_next or bool(what_if.into),
                 seen=seen,
             )
-            if self._beside_next or not what_if.into:
-                return plan
-            # Read for what is tried in from the next sprint, which is not to be shown; the tag is that of what is.
-            revision = plan_revision(
-                session, self._workspace_id, self._sprint_ids, now, team_id=self._team_id, beside_next=False
-            )
-            return replace(plan, revision=revision)
 
     def _seen(self, *, beside_next: bool) -> tuple[frozenset[int] | None, Sequence[str]]:
         """Return the issues that the onlooker may see (None: all), and the trackers that can't say now."""

@@ -183,7 +183,7 @@
       const group = held && held.closest && held.closest(".group");
       laid(el("summary"), done.summary);
       if (done.issues !== undefined) laid(el("issues"), done.issues);
-      etag = done.etag;
+      etag = done.etag || etag; // numbers alone say nothing of the rows
       adopt(done.what_if);
       for (const total of place.querySelectorAll("[data-total]")) {
         const words = done.totals[total.dataset.total];

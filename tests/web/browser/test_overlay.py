@@ -452,7 +452,7 @@ def test_the_dialog_is_accessible_and_fits_600_pixels(
 
 
 def test_twice_the_zoom_breaks_nothing(planned: PlannedStage, visit: Callable[..., Any]) -> None:
-    page = visit(width=640)
+    page = visit(width=1280)
     page.evaluate("document.documentElement.style.setProperty('font-size', '200%')")
     assert not page.evaluate(SIDEWAYS)
 

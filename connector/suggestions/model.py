@@ -17,8 +17,8 @@ from connector.suggestions.history import BY_PERSON, Example, read_examples, rea
 from connector.suggestions.reading import NOT_GOAL_WORK
 from connector.suggestions.texts import TextModel
 
-# Workspaces whose model one process keeps; a few megabytes each.
-KEPT = 16
+# Workspaces whose model one process keeps; some ten megabytes each, most of it titles that were compared.
+KEPT = 8
 # Seconds. The revision knows of goals and links, but not of a linked issue that was given another title.
 OLDEST = 600.0
 

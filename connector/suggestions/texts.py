@@ -27,7 +27,9 @@ Numbers = NDArray[np.float64]
 # Trackers allow titles of thousands of letters (Ladder keeps 1,000 of Linear's); what it is about stands at the start.
 LONGEST_TITLE = 300
 # Titles whose likeness is remembered per model: the sprints that people look at again and again.
-REMEMBERED = 4_096
+REMEMBERED = 2_048
+# Titles compared in one go: with hundreds of key results each takes a tenth of a megabyte while it is compared.
+AT_ONCE = 256
 # Share of the words in a likeness, letters get the rest. In the folds of the tuning less was better than more.
 WORDS_SHARE = 0.3
 # How many of the most alike examples of a key result speak for it.
@@ -87,17 +89,18 @@ class TextModel:
 
     def compare(self, titles: Sequence[str]) -> Likeness:
         """Return the likeness of each title; equal titles are compared once."""
+        titles = [title[:LONGEST_TITLE] for title in titles]
         with self._lock:
             found = {title: self._remembered[title] for title in titles if title in self._remembered}
         new = [title for title in dict.fromkeys(titles) if title not in found]
-        if new:
-            made = self._compare(new)
-            rows = dict(zip(new, zip(made.to_texts, made.to_examples, made.nearest, strict=True), strict=True))
-            found |= rows
-            with self._lock:
-                self._remembered |= rows
-                while len(self._remembered) > REMEMBERED:
-                    self._remembered.popitem(last=False)
+        for start in range(0, len(new), AT_ONCE):
+            made = self._compare(new[start : start + AT_ONCE])
+            rows = zip(made.to_texts, made.to_examples, made.nearest, strict=True)
+            found |= dict(zip(new[start : start + AT_ONCE], rows, strict=True))
+        with self._lock:
+            self._remembered |= {title: found[title] for title in new}
+            while len(self._remembered) > REMEMBERED:
+                self._remembered.popitem(last=False)
         return Likeness(*(np.array(column) for column in zip(*(found[title] for title in titles), strict=True)))
 
     def _compare(self, titles: Sequence[str]) -> Likeness:

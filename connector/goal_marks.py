@@ -15,13 +15,15 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, literal, select, union, update
+from sqlalchemy import ColumnElement, Insert, Select, Table, and_, bindparam, exists, literal, select, union, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session, aliased
 
 from connector.core import Core
-from connector.due import put_back, put_due, put_due_where, settle, waiting
+from connector.due import TOGETHER, put_back, put_due_where, settle, waiting
 from connector.models import (
     BusinessAsUsual,
     Connection,
@@ -133,10 +135,11 @@ def follow_marks(
     """Have looked at what the news of an issue may change; `moved`: it went into or out of a sprint."""
     if MARKED_SINCE not in connection.settings:
         return
-    if issue.raw_parent_id != parent_before or (issue.cls in ABSENT) != (cls_before in ABSENT):
-        put_due_where(session, KIND, _below(select(Issue.id).where(Issue.id == issue.id)), now)
-    elif moved or (issue.cls in OPEN) != (cls_before in OPEN):
-        put_due(session, KIND, [issue.id], now)
+    placed = issue.raw_parent_id != parent_before or (issue.cls in ABSENT) != (cls_before in ABSENT)
+    if placed or moved or (issue.cls in OPEN) != (cls_before in OPEN):
+        dialect = session.get_bind().dialect.name
+        session.execute(_mark_below(dialect), {"top": issue.id, "errand": KIND, "now": now})
+        enqueue(session, connection.id, KIND, "", delay=TOGETHER, now=now)
 
 
 def look_at_key_results(session: Session, workspace_id: str, key_result_ids: Collection[str], now: datetime) -> None:
@@ -225,6 +228,20 @@ def _in_open_sprint() -> Any:
 
 
 # Statements are built once: putting a recursive query together takes longer than running it.
+
+
+@cache
+def _mark_below(dialect: str) -> Insert:
+    """What put_due_where does for an issue and all below it: every delivery may need it, so it is built beforehand."""
+    insert = postgresql_insert if dialect == "postgresql" else sqlite_insert
+    moment = bindparam("now", type_=IssueDue.since.type)
+    below = _below(select(Issue.id).where(Issue.id == bindparam("top")))
+    rows = select(Issue.id, bindparam("errand", type_=IssueDue.kind.type), Issue.connection_id, moment)
+    return (
+        insert(cast(Table, IssueDue.__table__))
+        .from_select(["issue_id", "kind", "connection_id", "since"], rows.where(Issue.id.in_(below)).order_by(Issue.id))
+        .on_conflict_do_update(index_elements=["issue_id", "kind"], set_={"since": moment})
+    )
 
 
 @cache

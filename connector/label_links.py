@@ -14,17 +14,20 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from connector.core import Core
-from connector.due import put_due_where
+from connector.due import put_due, put_due_where
+from connector.goal_marks import KIND as MARKS
 from connector.goal_marks import MARKED_SINCE, begin
 from connector.links import LinkRefused, link_issue, unlink
 from connector.models import Connection, Cycle, Issue, KeyResult, Link, Objective
-from connector.offered_labels import GOAL_LABELS, WORN, can_show_goals, offered_by
+from connector.offered_labels import GOAL_LABELS, WORN, can_show_goals, marking_labels, offered_by
 from connector.outbox import enqueue
 from connector.telemetry import logger
 
 SOURCE = "label"
 # `Connection.settings`: since when links made in Ladder show as labels here.
 WORN_SINCE = "worn_labels_since"
+# Seconds, after which a label that marks what an issue is gets set right, if somebody changed it.
+SET_RIGHT_AFTER = 300.0
 # Trackers cut names at different lengths; this fits everywhere, and reads in a list.
 LONGEST_NAME = 80
 
@@ -39,9 +42,14 @@ def follow_labels(
     now: datetime,
 ) -> None:
     """Link or unlink an issue by the labels that it got or lost since `before` (label ids)."""
-    offered = offered_by(connection)
-    if not offered or issue.cls in ("gone", "unknown"):
+    if issue.cls in ("gone", "unknown"):
         return
+    if marking_labels(connection) & (set(before) ^ set(issue.labels)):
+        # They say what we know and nobody else does. Not at once: somebody's automation may think otherwise, and the
+        # two of them must not chase each other.
+        issue.shown_goals = ""
+        put_due(session, MARKS, [issue.id], now, delay=SET_RIGHT_AFTER)
+    offered = offered_by(connection)
     had = {offered[label] for label in before if label in offered}
     has = {offered[label] for label in issue.labels if label in offered}
     for key_result_id in sorted(has - had):

@@ -31,6 +31,12 @@ def can_show_goals(connection: Connection, capabilities: Capabilities) -> bool:
     return not capabilities.goal_labels or bool((connection.settings.get(GOAL_LABELS) or {}).get("marks"))
 
 
+def marking_labels(connection: Connection) -> frozenset[str]:
+    """Return the labels (ids) by which the tracker knows goals, where it does so by labels."""
+    marks: Mapping[str, Mapping[str, str]] = (connection.settings.get(GOAL_LABELS) or {}).get("marks") or {}
+    return frozenset((marks.get("labels") or {}).values())
+
+
 def look_at_labels(session: Session, issues: Collection[Issue], now: datetime) -> None:
     """Have the labels of issues looked at: a link was made or taken away."""
     chosen = select(Connection).where(Connection.id.in_(sorted({issue.connection_id for issue in issues})))

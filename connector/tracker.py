@@ -368,7 +368,8 @@ class Tracker(Protocol):
         """Offer one label per key result (`wanted`: its id -> the label's name) and retire the others.
 
         `known` is what was returned last time, {} at first: `group` (id) and `labels` (label id -> key result id);
-        `marks`, where `show_goals` puts labels too: another value than before means that they are to be shown anew.
+        `marks`, where `show_goals` puts labels too, holds them as `labels` (goal work -> label id): another value than
+        before means that they are to be shown anew.
         Anything else in it is the tracker's own. Idempotent.
         """
         ...

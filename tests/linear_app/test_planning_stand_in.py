@@ -188,6 +188,25 @@ def test_labels_of_marks_that_somebody_deleted_come_back_on_every_issue(town: To
     assert view(town) == []
 
 
+def test_a_mark_that_somebody_changed_is_set_right_and_changes_no_link(town: Town) -> None:
+    story, other = (town.acme.create_issue(title, cycle="active") for title in ("Log in", "Dark theme"))
+    town.settle()
+    link(town, story)
+    town.acme.add_label(other, "Aligned")
+    town.acme.remove_label(story, "Aligned")
+    town.settle()
+    assert (labels(town, story), labels(town, other)) == (["Aligned", KEY_RESULT], [])
+    # Reading what we wrote ourselves makes us write nothing more.
+    reconcile(town.core, town.connection().id)
+    written = len([one for one in town.acme.calls if one.operation == "UpdateIssues"])
+    town.settle()
+    reconcile(town.core, town.connection().id)
+    town.settle()
+    assert len([one for one in town.acme.calls if one.operation == "UpdateIssues"]) == written
+    with town.core.database.reading() as session:
+        assert len(session.scalars(select(Link)).all()) == 1
+
+
 def test_a_view_that_somebody_deleted_stays_deleted(town: Town) -> None:
     town.acme.delete_view(VIEW)
     with town.core.database.writing() as session:

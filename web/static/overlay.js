@@ -240,7 +240,10 @@
         over();
         if (given.status === 200) {
           const told = await given.json();
-          if (told.etag !== etag) await recount({ whole: true, quiet: true });
+          if (told.etag !== etag) {
+            await recount({ whole: true, quiet: true });
+            askSuggestions();
+          }
         }
         schedule(given.status < 400 ? POLL_MS : SLOWEST_MS);
       } catch (error) {

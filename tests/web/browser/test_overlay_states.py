@@ -258,6 +258,7 @@ def show(
 
         monkeypatch.setattr("connector.planning.desk.read_plan", read)
         monkeypatch.setattr("connector.planning.desk.plan_revision", lambda *_, **__: "1")
+        monkeypatch.setattr("web.pages.planning.look_again", lambda *_: None)
         monkeypatch.setattr("connector.planning.desk.suggest", lambda *_, **__: {})
         context = browser.new_context(
             viewport={"width": width, "height": 900}, color_scheme=scheme, storage_state=signed_in

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.web.chromium import axe_findings
 from tests.web.sandbox.fake_ladder import FakeLadder
 from web.sandbox import JiraSite, SiteServer
+from web.sandbox.records import SavedQuery
 from web.sandbox.seeding import ENGINEER, LEAD
 
 
@@ -217,3 +218,58 @@ def test_pages_are_accessible(
         page.goto(path)
         assert axe_findings(page) == [], path
     context.close()
+
+
+@pytest.fixture
+def tool(page: Page, site: JiraSite, served: SiteServer, ladder: FakeLadder) -> Page:
+    """The board of ATL with the app's dialog open, opened by keyboard."""
+    site.install(ladder.url)
+    ladder.host = served.url
+    page.goto("/board/ATL")
+    page.get_by_role("button", name="Sprint and goals").focus()
+    page.keyboard.press("Enter")
+    expect(page.frame_locator("#app-dialog iframe").locator("#token")).not_to_be_empty()
+    return page
+
+
+def test_a_dialog_keeps_the_focus_and_has_the_size_that_the_app_asked_for(tool: Page) -> None:
+    outside = """() => document.activeElement !== document.body
+        && !document.getElementById("app-dialog").contains(document.activeElement)"""
+    for _ in range(12):
+        tool.keyboard.press("Tab")
+        assert not tool.evaluate(outside)
+    width = tool.evaluate("document.getElementById('app-dialog').offsetWidth / innerWidth")
+    assert width == pytest.approx(0.8, abs=0.02)
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_escape_closes_a_dialog_wherever_the_focus_is_and_gives_it_back(tool: Page, inside: bool) -> None:
+    if inside:
+        tool.frame_locator("#app-dialog iframe").locator("#taller").focus()
+    tool.keyboard.press("Escape")
+    expect(tool.locator("#app-dialog")).not_to_be_visible()
+    expect(tool.get_by_role("button", name="Sprint and goals")).to_be_focused()
+
+
+def test_boards_with_saved_queries_can_be_read_by_everybody(page: Page, site: JiraSite, served: SiteServer) -> None:
+    board = site.boards[1]
+    board.quick_filters = [SavedQuery("Sign-in", "labels = sso"), SavedQuery("Bugs", "type = Bug")]
+    board.swimlanes = [SavedQuery("Sign-in", "labels = sso")]
+    board.colours = [SavedQuery("Security", "labels = security")]
+    page.goto("/board/ATL?lanes=1")
+    assert axe_findings(page) == []
+    page.get_by_role("link", name="Sign-in", exact=True).click()
+    expect(page.get_by_role("link", name="Sign-in", exact=True)).to_have_attribute("aria-current", "true")
+    assert sorted(page.locator("[data-column] [data-card]").evaluate_all("all => all.map(one => one.dataset.key)")) == [
+        "ATL-3",
+        "ATL-4",
+    ]
+    page.get_by_role("link", name="Saved queries").click()
+    assert axe_findings(page) == []
+    page.get_by_label("Card colours").fill("No colon here")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("alert")).to_contain_text("is not a name, a colon and JQL")
+    page.get_by_label("Card colours").fill("")
+    page.get_by_role("button", name="Save").click()
+    page.wait_for_url("**/board/ATL")
+    assert board.colours == []

@@ -42,7 +42,11 @@ def test_every_field_of_every_type_can_be_read(api: Api, workspace: LinearWorksp
     group = workspace.create_label("OKR", is_group=True)
     workspace.add_label("WEB-2", workspace.create_label("Activate", group=group))
     workspace.create_attachment("WEB-2", "https://a.example/", "A")
-    workspace.limits.query_complexity = 20_000
+    workspace.relate("WEB-3", "blocks", "WEB-2")
+    workspace.relate("WEB-2", "related", "WEB-5")
+    workspace.add_external_link(workspace.issue("WEB-2").cycle_id or "", "https://ladder.example/", "Goals")
+    workspace.create_view("Mine", {"number": {"gt": 2}})
+    workspace.limits.query_complexity = 60_000
     found = api.data("""{
       organization { id name urlKey createdAt updatedAt userCount teams { nodes { key } } }
       viewer { id name displayName email active admin guest app isMe initials title url createdAt updatedAt archivedAt
@@ -52,7 +56,10 @@ def test_every_field_of_every_type_can_be_read(api: Api, workspace: LinearWorksp
         activeCycle { number } organization { name } states { nodes { name } } issues(first: 1) { nodes { number } } } }
       workflowStates { nodes { id name type color position createdAt updatedAt archivedAt team { key } } }
       cycles { nodes { id number name startsAt endsAt completedAt createdAt updatedAt archivedAt isActive isFuture
-        isPast progress team { key } issues(first: 1) { nodes { title } } } }
+        isPast progress team { key } issues(first: 1) { nodes { title } }
+        links { nodes { id label url sortOrder createdAt updatedAt archivedAt creator { name } } } } }
+      customViews { nodes { id name description icon color slugId modelName shared filterData createdAt updatedAt
+        archivedAt creator { name } owner { name } team { key } issues(first: 1) { nodes { identifier } } } }
       projects { nodes { id name description slugId color url targetDate createdAt updatedAt archivedAt lead { name }
         issues(first: 1) { nodes { title } } } }
       issueLabels { nodes { id name color description isGroup groupType parent { name } team { key } creator { name }
@@ -60,13 +67,19 @@ def test_every_field_of_every_type_can_be_read(api: Api, workspace: LinearWorksp
       issue(id: "WEB-2") { id identifier number title description url estimate priority priorityLabel sortOrder trashed
         labelIds previousIdentifiers createdAt updatedAt archivedAt startedAt completedAt canceledAt
         state { name } team { key } parent { identifier } project { name } cycle { number } assignee { name }
-        creator { name } children { nodes { identifier } } labels { nodes { name } }
+        creator { name } relations { nodes { id type createdAt updatedAt archivedAt issue { key: identifier }
+          relatedIssue { identifier } } } inverseRelations { nodes { type issue { identifier } } }
+        children { nodes { identifier } } labels { nodes { name } }
         attachments { nodes { id title subtitle url metadata source sourceType groupBySource createdAt updatedAt
           archivedAt creator { name } issue { identifier } } } }
       searchIssues(term: "invite") { totalCount nodes { identifier metadata title state { name } parent { title } } }
     }""")
     assert found["issue"]["parent"] == {"identifier": "WEB-1"}
     assert found["issue"]["completedAt"] is not None
+    assert found["issue"]["relations"]["nodes"][0]["relatedIssue"] == {"identifier": "WEB-5"}
+    assert found["issue"]["inverseRelations"]["nodes"] == [{"type": "blocks", "issue": {"identifier": "WEB-3"}}]
+    assert found["customViews"]["nodes"][0]["filterData"] == {"number": {"gt": 2}}
+    assert [link["label"] for one in found["cycles"]["nodes"] for link in one["links"]["nodes"]] == ["Goals"]
     assert [one["name"] for one in found["issue"]["labels"]["nodes"]] == ["Activate", "Feature"]
     assert found["searchIssues"]["totalCount"] == 3
     assert {one["isActive"] for one in found["cycles"]["nodes"]} == {True, False}

@@ -288,7 +288,11 @@ def test_the_pages_are_accessible(
     page = context.new_page()
     question = f"client_id=stand-in-client&redirect_uri={registered.url}/linear/callback&response_type=code&actor=app"
     try:
-        paths = ["/acme/issue/WEB-1", f"/oauth/authorize?{question}", "/stand-in", "/team/WEB"]
+        workspace.block("WEB-1", "WEB-5")
+        workspace.add_external_link(workspace.issue("WEB-1").cycle_id or "", "https://ladder.example/", "Goals")
+        view = workspace.create_view("Open", {"state": {"type": {"nin": ["completed", "canceled"]}}})
+        views = workspace.view_url(view).removeprefix(workspace.base_url)
+        paths = ["/acme/issue/WEB-1", views, f"/oauth/authorize?{question}", "/stand-in", "/team/WEB"]
         # Colours are what a dark page can get wrong; the issue has all of them.
         for path in paths if scheme == "light" else paths[:1]:
             page.goto(path)

@@ -23,12 +23,15 @@ from connector.tracker import (
     BadDelivery,
     Capabilities,
     GoalCard,
+    GoalMark,
     IssueChanged,
     IssueDeleted,
+    IssueQuery,
     IssueSnapshot,
     IssueUnreadable,
     PanelLabel,
     Tracker,
+    TrackerRefused,
     TrackerUnavailable,
     Unsupported,
     registered_trackers,
@@ -68,6 +71,7 @@ class Workbench(Protocol):
     def make(self, *, parent: str | None = None, points: int | None = None, epic: bool = False) -> str: ...
     def finish(self, issue: str) -> None: ...
     def delete(self, issue: str) -> None: ...
+    def plan(self, issue: str) -> str: ...
     def delivered(self, issue: str) -> list[tuple[str, bytes]]: ...
     def down(self) -> None: ...
 
@@ -100,6 +104,9 @@ class ToyBench:
     def delete(self, issue: str) -> None:
         self._tell(issue, gone=True)
         del self.tracker.site[issue]
+
+    def plan(self, issue: str) -> str:
+        return ""
 
     def delivered(self, issue: str) -> list[tuple[str, bytes]]:
         return self._told[issue]
@@ -160,6 +167,12 @@ class JiraBench:
 
     def delete(self, issue: str) -> None:
         self.site.delete(issue)
+
+    def plan(self, issue: str) -> str:
+        sprint = self.site.create_sprint("Sprint", "OPS")
+        self.site.start_sprint(sprint)
+        self.site.set_sprint(issue, sprint)
+        return str(sprint.id)
 
     def delivered(self, issue: str) -> list[tuple[str, bytes]]:
         self.site.webhooks.flush()
@@ -231,6 +244,11 @@ class LinearBench:
 
     def delete(self, issue: str) -> None:
         self.acme.delete(issue)
+
+    def plan(self, issue: str) -> str:
+        cycle = self.acme.create_cycle("WEB", starts_at=self.acme.now())
+        self.acme.set_cycle(issue, cycle)
+        return cycle.id
 
     def delivered(self, issue: str) -> list[tuple[str, bytes]]:
         self.acme.webhooks.flush()
@@ -405,6 +423,102 @@ def test_labels_to_link_by_are_offered_and_retired(bench: Workbench):
     assert list(fewer["labels"].values()) == ["two"]
 
 
+def test_a_label_of_ours_is_put_on_many_issues_and_taken_off_beside_everybody_elses(bench: Workbench):
+    tracker, connection = bench.tracker, bench.connection
+    issues = [bench.make(), bench.make()]
+    if not tracker.capabilities.goal_labels:
+        with pytest.raises(TrackerRefused):
+            tracker.put_labels(connection, issues, ["x"], [])
+        return
+    offered = tracker.sync_goal_labels(connection, {"three": "Last"}, {})
+    label = next(iter(offered["labels"]))
+    for _ in range(2):
+        shown = tracker.put_labels(connection, [*issues, "3b2f9c14-2f5d-4f5e-9f67-0d4f8a1b2c3d"], [label], [])
+        assert {one.external_id: one.labels for one in shown} == dict.fromkeys(issues, (label,))
+    assert all(one.labels == () for one in tracker.put_labels(connection, issues, [], [label]))
+
+
+def test_rights_to_many_issues_are_those_to_each(bench: Workbench):
+    tracker, connection = bench.tracker, bench.connection
+    issues = [bench.make(), bench.make(), "999999"]
+    for person in (bench.member, bench.stranger, ""):
+        for action in ("view", "edit"):
+            each = {one for one in issues if tracker.may(connection, person, one, action)}
+            assert tracker.permitted(connection, person, issues, action) == each, (person, action)
+    assert tracker.permitted(connection, bench.member, [], "view") == frozenset()
+
+
+def test_a_sprint_says_what_it_holds_and_issues_can_be_moved(bench: Workbench):
+    tracker, connection = bench.tracker, bench.connection
+    issue, other = bench.make(), bench.make()
+    sprint = bench.plan(issue)
+    if not tracker.capabilities.sprints:
+        assert tracker.sprints(connection, None) == []
+        with pytest.raises(TrackerRefused):
+            list(tracker.sprint_issues(connection, sprint))
+        return
+    (found,) = [one for one in tracker.sprints(connection, None) if one.external_id == sprint]
+    assert (found.state, bool(found.board), found.starts_at is not None) == ("active", True, True)
+    assert sprint in {one.external_id for one in tracker.sprints(connection, found.board)}
+    assert held_by(bench, sprint) == {issue: ()}
+    tracker.move_to_sprint(connection, [issue, other], sprint)
+    assert set(held_by(bench, sprint)) == {issue, other}
+    tracker.move_to_sprint(connection, [issue], None)
+    assert set(held_by(bench, sprint)) == {other}
+    assert tracker.fetch_issue(connection, issue).sprints == ()
+
+
+def held_by(bench: Workbench, sprint: str) -> dict[str, Any]:
+    pages = bench.tracker.sprint_issues(bench.connection, sprint)
+    return {one.external_id: one.blocked_by for page in pages for one in page.snapshots}
+
+
+def test_a_link_on_a_sprint_is_put_once_and_brought_up_to_date(bench: Workbench):
+    tracker, connection = bench.tracker, bench.connection
+    sprint = bench.plan(bench.make())
+    if not tracker.capabilities.sprint_links:
+        with pytest.raises(TrackerRefused):
+            tracker.show_sprint_link(connection, sprint, "https://ladder.example/planning/1", "Goals", None)
+        return
+    first = tracker.show_sprint_link(connection, sprint, "https://ladder.example/planning/1", "Goals", None)
+    assert tracker.show_sprint_link(connection, sprint, "https://ladder.example/planning/1", "Plan", None) == first
+    assert tracker.show_sprint_link(connection, sprint, "https://ladder.example/planning/2", "Plan", first) == first
+
+
+def test_a_rule_for_an_epic_means_the_epic_alone_whatever_it_is_called_by_then(bench: Workbench):
+    tracker, connection = bench.tracker, bench.connection
+    epic = bench.make(epic=True)
+    bench.make(parent=epic)
+    key = tracker.fetch_issue(connection, epic).key
+    if "epic" not in tracker.capabilities.rules:
+        with pytest.raises(TrackerRefused):
+            tracker.resolve(connection, IssueQuery("epic", key))
+        return
+    query = tracker.resolve(connection, IssueQuery("epic", f" {key.lower()} "))
+    assert (query.kind, query.text, query.external_id) == ("epic", key, epic)
+    assert [one.external_id for page in tracker.find(connection, query) for one in page.snapshots] == [epic]
+    assert tracker.matching(connection, query, [epic, "999999"]) == {epic}
+
+
+@pytest.mark.parametrize("text", ["", "   ", "{}", "((", '{"nonsense": {"eq": 1}}', "x" * 100_000])
+def test_a_query_that_cannot_be_asked_is_refused_in_words(bench: Workbench, text: str):
+    with pytest.raises(TrackerRefused) as refused:
+        bench.tracker.resolve(bench.connection, IssueQuery("query", text))
+    assert 5 < len(str(refused.value)) < 500
+
+
+def test_goals_can_be_shown_twice_and_changed(bench: Workbench):
+    tracker, connection = bench.tracker, bench.connection
+    issue = bench.make()
+    if not tracker.capabilities.goal_marks:
+        return
+    if tracker.capabilities.goal_labels:
+        connection.settings = {**connection.settings, "goal_labels": tracker.sync_goal_labels(connection, {}, {})}
+    aligned = GoalMark("aligned", ("Be trusted",), ("Failed sign-ins below 1 %",))
+    for mark in (aligned, aligned, GoalMark("business as usual"), GoalMark("unaligned")):
+        tracker.show_goals(connection, {issue: mark})
+
+
 def test_the_core_applies_what_it_parses(bench: Workbench, settings, clock):
     issue = bench.make(points=2)
     core: Core = build_core(settings, trackers={bench.tracker.name: lambda _services: bench.tracker}, clock=clock)
@@ -433,6 +547,7 @@ def test_when_the_tracker_is_away_every_question_says_so_and_parsing_goes_on(ben
         lambda: list(ask.fetch_subtree(bench.connection, issue)),
         lambda: list(ask.updated_since(bench.connection, datetime.now(UTC) - timedelta(hours=1))),
         lambda: ask.may(bench.connection, "712020:somebody-new", issue, "view"),
+        lambda: ask.permitted(bench.connection, "712020:somebody-else", [issue], "view"),
     ):
         with pytest.raises(TrackerUnavailable):
             question()

@@ -16,6 +16,7 @@ from connector.suggestions.signals import Signal, Table
 from connector.suggestions.texts import Numbers
 from connector.suggestions.weights import (
     AHEAD,
+    AT_LEAST_BESIDE_BEST,
     AT_LEAST_BESIDE_NOTHING,
     AT_LEAST_SAID,
     AT_LEAST_SAID_OF_IT_ALONE,
@@ -83,4 +84,5 @@ def _worth_saying(said: Numbers, belief: Numbers) -> NDArray[np.bool_]:
         (np.round(total, EXACT_TO) >= AT_LEAST_SAID)
         & (np.round(alone, EXACT_TO) >= AT_LEAST_SAID_OF_IT_ALONE)
         & (belief[:, :-1] >= AT_LEAST_BESIDE_NOTHING * belief[:, -1:])
+        & (belief[:, :-1] >= AT_LEAST_BESIDE_BEST * belief.max(axis=1, keepdims=True))
     )

@@ -193,10 +193,8 @@ class TestHabits:
         desk.issue("ATL-9", "Exports of audit questions", project_key="ATL")
         desk.issue("PLT-9", "Exports of audit questions", project_key="PLT")
 
-        ours, theirs = desk.suggested("ATL-9", "PLT-9")
-
-        scores = [{one.key_result.id: one.score for one in found} for found in (ours, theirs)]
-        assert scores[0]["audit"] / scores[0]["exports"] > scores[1]["audit"] / scores[1]["exports"]
+        assert desk.order("PLT-9") == ["audit", "exports"]
+        assert desk.order("ATL-9") == ["audit", "sso"]
 
     def test_a_project_alone_does_not_bring_up_all_goals_of_its_team(self, desk: Desk) -> None:
         for number in range(5):
@@ -382,6 +380,14 @@ class TestAsking:
         assert all(0 < one.score < 1 for one in found)
         assert sum(one.score for one in found) < 1
         assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
+
+    def test_beside_what_is_as_good_as_sure_nothing_else_is_mentioned(self, desk: Desk) -> None:
+        desk.issue("ATL-1", issue_type="Epic")
+        for number in range(2, 8):
+            desk.linked(f"ATL-{number}", "sso", "Sign-on by SAML", below="ATL-1", labels=["sso"])
+        desk.issue("ATL-9", "Sign-on by SAML, for teams", below="ATL-1", labels=["sso"])
+
+        assert desk.reasons("ATL-9") == {"sso": "because 6 of its siblings do"}
 
     def test_equals_are_told_in_the_order_of_their_titles(self, desk: Desk) -> None:
         for name, title in (("b", "Xylophone B"), ("a", "Xylophone B"), ("c", "Xylophone A")):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import accept, apply_cost, burst, delivery, panel, planning
+from benchmarks import accept, apply_cost, burst, delivery, panel, planning, rules
 from benchmarks.ground import Figure
 from benchmarks.suggestions import figures as suggestions
 
@@ -21,6 +21,7 @@ PARTS: dict[str, Callable[[], Iterator[Figure]]] = {
     "overlay": planning.figures,
     "delivery": delivery.figures,
     "burst": burst.figures,
+    "rules": rules.figures,
     "suggestions": suggestions.figures,
 }
 

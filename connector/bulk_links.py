@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
@@ -21,7 +21,7 @@ from connector.due import put_due_where
 from connector.goal_marks import look_below
 from connector.ledger import Occasion, record_work_of_many
 from connector.link_terms import LinkRefused, check_weight, open_key_result
-from connector.models import BusinessAsUsual, Issue, KeyResult, Link, LinkRule, RuleException, RuleMatch
+from connector.models import BusinessAsUsual, Issue, KeyResult, Link, LinkRule, OutboxEntry, RuleException, RuleMatch
 from connector.offered_labels import look_at_labels
 from connector.outbox import enqueue_many
 from connector.store import SqlStore, chunks
@@ -33,6 +33,8 @@ from mapping.store import Link as LinkRecord
 BUSINESS_AS_USUAL = ("support", "maintenance", "security", "other")
 # Links of these sources are somebody's word; those of rules come and go by themselves.
 BY_RULE = "rule"
+# Labels that rules have shown: half of what a worker does for a connection, so that the other half is for others.
+IN_TEN_SECONDS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ def link_many(
         )
     session.flush()
     _take_over(session, workspace_id, taken_over, source, weight, declared_change, actor=actor, now=now)
-    let_count(session, workspace_id, fresh, actor=actor, now=now, cause_detail=_detail_of(rule_id))
+    let_count(session, workspace_id, fresh, actor=actor, now=now, cause_detail=_detail_of(rule_id), in_no_hurry=by_rule)
     made = [*taken_over, *fresh]
     outcome.linked = [link.id for link in sorted(made, key=lambda link: (link.issue_id, link.key_result_id))]
     if made:
@@ -152,6 +154,7 @@ def let_count(
     actor: str,
     now: datetime,
     cause_detail: Mapping[str, str] | None = None,
+    in_no_hurry: bool = False,
 ) -> None:
     """Let links count that are new or have waited so far: running values, ledger rows (scope_added), labels."""
     if not links:
@@ -169,7 +172,7 @@ def let_count(
         session.add(link)
     store.flush()
     record_work_of_many(session, moved, Occasion("scope_added", actor, now, now, detail=cause_detail or {}))
-    show_labels(session, [rows[link.issue_id] for link in ordered], now)
+    show_labels(session, [rows[link.issue_id] for link in ordered], now, in_no_hurry=in_no_hurry)
 
 
 def unlink_many(
@@ -210,7 +213,7 @@ def unlink_many(
         if link.state != "active":
             session.delete(link)
     session.flush()
-    show_labels(session, list(rows.values()), now)
+    show_labels(session, list(rows.values()), now, in_no_hurry=by_rule)
     if not by_rule:
         _except_from_rules(session, workspace_id, taken, actor, now)
         ask_rules_again(session, [one.issue_id for one in taken], now)
@@ -286,16 +289,36 @@ def declare_many(
     return outcome
 
 
-def show_labels(session: Session, issues: Collection[Issue], now: datetime) -> None:
-    """Have the trackers show what these issues ladder into now."""
+def show_labels(session: Session, issues: Collection[Issue], now: datetime, *, in_no_hurry: bool = False) -> None:
+    """Have the trackers show what these issues ladder into now.
+
+    `in_no_hurry` lets everything else go first: a rule over thousands of issues would otherwise keep every other errand
+    of its connection waiting for half an hour.
+    """
     subjects: dict[str, set[str]] = {}
     for issue in issues:
         if issue.cls not in ("gone", "unknown"):
             subjects.setdefault(issue.connection_id, set()).add(issue.external_id)
     for connection_id in sorted(subjects):
-        enqueue_many(session, connection_id, "show_label", subjects[connection_id])
+        if in_no_hurry:
+            _show_one_after_another(session, connection_id, sorted(subjects[connection_id]), now)
+        else:
+            enqueue_many(session, connection_id, "show_label", subjects[connection_id])
     look_below(session, issues, now)
     look_at_labels(session, issues, now)
+
+
+def _show_one_after_another(session: Session, connection_id: str, subjects: Sequence[str], now: datetime) -> None:
+    waiting = select(func.count()).select_from(OutboxEntry)
+    waiting = waiting.where(
+        OutboxEntry.connection_id == connection_id, OutboxEntry.kind == "show_label", OutboxEntry.state == "waiting"
+    )
+    before = session.scalar(waiting) or 0
+    for start in range(0, len(subjects), IN_TEN_SECONDS):
+        delay = 10 * (before + start) / IN_TEN_SECONDS
+        enqueue_many(
+            session, connection_id, "show_label", subjects[start : start + IN_TEN_SECONDS], delay=delay, now=now
+        )
 
 
 def withdraw_declarations(session: Session, issue_ids: Collection[int]) -> None:

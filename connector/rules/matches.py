@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -19,8 +20,17 @@ from connector.tracker import IssueQuery, IssueSnapshot
 
 # Whoever waits for the database must get a turn: no transaction here lasts much longer than this (seconds).
 TRANSACTION_SECONDS = 0.05
-BREATH_SECONDS = 0.005
+# After each, others have the database for as long as half of it took, and for so long at least (seconds).
+SHORTEST_BREATH = 0.005
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+@contextmanager
+def breathing() -> Iterator[None]:
+    """Rest after a transaction: whoever waits for the write lock of SQLite, or for the workspace, gets it then."""
+    began = time.monotonic()
+    yield
+    time.sleep(max(SHORTEST_BREATH, (time.monotonic() - began) / 2))
 
 
 @dataclass(slots=True)
@@ -83,7 +93,7 @@ def apply_readings(core: Core, connection: Connection, snapshots: Sequence[Issue
     waiting.sort(key=lambda one: one.external_id)
     while waiting:
         until = time.monotonic() + TRANSACTION_SECONDS
-        with core.database.writing() as session:
+        with breathing(), core.database.writing() as session:
             session.info[RUNNING] = rule_id
             row = session.get_one(Connection, connection.id)
             while waiting:
@@ -94,4 +104,3 @@ def apply_readings(core: Core, connection: Connection, snapshots: Sequence[Issue
                 )  # fmt: skip
                 if time.monotonic() > until:
                     break
-        time.sleep(BREATH_SECONDS)

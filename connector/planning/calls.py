@@ -27,7 +27,7 @@ def call(desk: Desk, verb: str, body: Mapping[str, Any], draw: Draw) -> dict[str
     match verb:
         case "what-if":
             whole = body.get("whole") is True
-            sheet, etag = desk.sheet(what_if, tagged=whole)
+            sheet, etag = desk.sheet(what_if, whole=whole)
             return drawn(sheet, etag, draw, whole=whole)
         case "link":
             answer = desk.link(_pairs(body.get("pairs")), what_if)

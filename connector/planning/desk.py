@@ -82,14 +82,15 @@ class Desk:
             )
         return self._tag(revision, now)
 
-    def sheet(self, what_if: WhatIf | None = None, *, tagged: bool = True) -> tuple[Sheet, str]:
+    def sheet(self, what_if: WhatIf | None = None, *, whole: bool = True) -> tuple[Sheet, str]:
         """Return what is to be shown, with what is tried out applied, and its entity tag.
 
-        Untagged ("") it comes faster while something is tried out: for numbers beside rows that stay as they are.
+        If not `whole`, only the numbers: without rows, and untagged ("") while something is tried out, since the tag
+        stands for the rows too.
         """
         now = self._core.clock()
         # Taken before reading: what changes in between must look like news to the next question, not like known.
-        etag = self.etag() if tagged and what_if else ""
+        etag = self.etag() if whole and what_if else ""
         asked = what_if or WhatIf()
         seen, silent = self._seen(beside_next=self._beside_next or bool(asked.into))
         plan = self._read(now, asked, seen)
@@ -103,6 +104,7 @@ class Desk:
             why_not=self._onlooker.why_not,
             movable=self._can_move(plan),
             unknown_rights=silent,
+            with_rows=whole,
         )
         return sheet, etag if plan.what_if or not plan.revision else self._tag(plan.revision, now)
 

@@ -247,8 +247,9 @@ def build_sheet(
     why_not: str = "",
     movable: bool = False,
     unknown_rights: Sequence[str] = (),
+    with_rows: bool = True,
 ) -> Sheet:
-    """Put a plan into words."""
+    """Put a plan into words; without rows where only the numbers are wanted."""
     unit = "pt" if any(issue.estimate is not None for issue in (*plan.issues, *plan.next_issues)) else ""
     titles = {one.id: one.title for one in plan.key_results}
     blocks: dict[int, list[Block]] = {}
@@ -258,13 +259,13 @@ def build_sheet(
     grouping = _Grouping(plan, titles, blocks, may_change)
     own = {sprint.id for sprint in plan.sprints}
     # What is tried into the sprint stays where it is ticked, in the list of the next one.
-    groups = grouping.groups("", [issue for issue in plan.issues if issue.sprint_id in own])
+    groups = grouping.groups("", [one for one in plan.issues if one.sprint_id in own]) if with_rows else []
     totals = _totals(plan, unit)
     return Sheet(
         plan=plan,
         now=now,
         groups=[_with_total(group, totals) for group in groups],
-        next_groups=grouping.groups("next-", plan.next_issues),
+        next_groups=grouping.groups("next-", plan.next_issues) if with_rows else [],
         lines=[_line(one, plan, unit) for one in plan.key_results],
         shares=_shares(plan.shares, plan.shares_before, unit),
         may_change=may_change,

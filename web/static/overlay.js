@@ -371,7 +371,7 @@
       const lines = [];
       if (out.length) lines.push(`${names(out).join(", ")}: ${to}`);
       if (into.length) lines.push(`${names(into).join(", ")}: into ${place.dataset.title}`);
-      el("confirm-words").textContent = `This changes ${plural(out.length + into.length)} in the tracker, for everybody:`;
+      el("confirm-words").textContent = `This changes ${plural(out.length + into.length)} in ${place.dataset.tracker}, for everybody:`;
       el("confirm-list").replaceChildren(...lines.map((line) => Object.assign(document.createElement("li"), { textContent: line })));
       el("confirm-yes").textContent = `Move ${plural(out.length + into.length)}`;
       if (el("confirm-to-label")) el("confirm-to-label").hidden = !out.length;

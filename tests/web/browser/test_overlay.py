@@ -367,7 +367,7 @@ def test_moving_in_jira_says_exactly_what_it_will_change_and_asks(
     page.wait_for_selector("#move-for-real:not([hidden])")
     page.click("#move-for-real")
     told = plain(page.inner_text("#confirm-move"))
-    assert "This changes 1 issue in the tracker, for everybody:" in told
+    assert "This changes 1 issue in Jira, for everybody:" in told
     assert f"{issue.key}: into Sprint 42 b" in told
     assert page.evaluate("document.activeElement.id") == "confirm-no"
     page.click("#confirm-no")

@@ -17,6 +17,8 @@ from linear_app.signature import moment
 
 # Issues that one batch update takes.
 BATCH = 50
+# Ids in one filter.
+LOOKED_UP = 100
 BLOCKS = "blocks"
 LONGEST_NAME = 200
 PHASES = {"active": "isActive", "future": "isFuture"}
@@ -38,7 +40,12 @@ def issues_of(client: LinearClient, cycle: str) -> Iterator[list[dict[str, Any]]
 
 
 def move(client: LinearClient, issue_ids: Sequence[str], cycle: str | None) -> None:
-    """Put issues into a cycle of their team, or out of the one that they are in. Raises TrackerRefused."""
+    """Put issues into a cycle of their team, or out of the one that they are in; all of them or none.
+
+    Raises TrackerRefused, in words for whoever asked for it.
+    """
+    if cycle is not None:
+        _same_team(client, issue_ids, cycle)
     for start in range(0, len(issue_ids), BATCH):
         asked = {"ids": list(issue_ids[start : start + BATCH]), "input": {"cycleId": cycle}}
         _succeeded(client.run("UpdateIssues", urgent=True, **asked)["issueBatchUpdate"])
@@ -98,6 +105,24 @@ def _cycle(node: Mapping[str, Any]) -> SprintChanged:
         raise TrackerRefused(f"Linear's answer about a cycle can't be read: {error}") from None
     name = str(node["team"]["name"])
     return SprintChanged(cycle, title_of(node), state, happened_at, starts, ends, team, name)
+
+
+def _same_team(client: LinearClient, issue_ids: Sequence[str], cycle: str) -> None:
+    """Refuse issues of another team than the cycle's before any is moved: Linear plans each team by itself."""
+    found = [
+        node for page in client.pages("Cycles", "cycles", urgent=True, filter={"id": {"eq": cycle}}) for node in page
+    ]
+    if not found:
+        raise TrackerRefused("This cycle is gone, or closed to Ladder")
+    foreign: list[str] = []
+    for start in range(0, len(issue_ids), LOOKED_UP):
+        wanted = {"id": {"in": list(issue_ids[start : start + LOOKED_UP])}}
+        for nodes in client.pages("TeamsOfIssues", "issues", urgent=True, filter=wanted):
+            foreign += [node["identifier"] for node in nodes if node["team"]["id"] != found[0]["team"]["id"]]
+    if foreign:
+        more = f" and {len(foreign) - 3} more" if len(foreign) > 3 else ""
+        words = f"{', '.join(foreign[:3])}{more}: not of the team {found[0]['team']['name']}, whose cycle this is"
+        raise TrackerRefused(f"Nothing was moved. {words}")
 
 
 def _links(client: LinearClient, cycle: str) -> Iterator[dict[str, Any]]:

@@ -41,6 +41,11 @@ def relation(kind: str, issue_id: str) -> dict[str, Any]:
     return {"type": kind, "issue": {"id": issue_id}}
 
 
+def who(issue_id: str, team: dict[str, Any]) -> dict[str, Any]:
+    """Return whose an issue is."""
+    return {"id": issue_id, "identifier": issue_id, "team": team}
+
+
 def person(*teams: str) -> dict[str, Any]:
     """Return a full member and which of the asked teams they are in."""
     return {"user": {"id": "user-ada", "active": True, "guest": False, "teams": page(*({"id": one} for one in teams))}}
@@ -131,7 +136,7 @@ def test_what_a_person_may_see_of_a_whole_cycle_takes_one_question_about_them(
     def teams(asked: dict[str, Any]) -> dict[str, Any]:
         hidden = {"id": "team-secret", "visibility": "private"}
         wanted = [one for one in asked["filter"]["id"]["in"] if one != "issue-0"]
-        return {"issues": page(*({"id": one, "team": hidden if one.endswith("3") else TEAM} for one in wanted))}
+        return {"issues": page(*(who(one, hidden if one.endswith("3") else TEAM) for one in wanted))}
 
     linear.always("TeamsOfIssues", teams)
     linear.says("TeamsOfUser", person())
@@ -148,26 +153,53 @@ def test_what_a_person_may_see_of_a_whole_cycle_takes_one_question_about_them(
 
 def test_a_stranger_may_see_nothing_of_a_cycle(tracker: LinearTracker, connection: Connection, linear: Linear) -> None:
     assert tracker.permitted(connection, "", ["issue-1"], "view") == frozenset()
-    linear.says("TeamsOfIssues", {"issues": page({"id": "issue-1", "team": TEAM})})
+    linear.says("TeamsOfIssues", {"issues": page({"id": "issue-1", "identifier": "ENG-1", "team": TEAM})})
     linear.says("TeamsOfUser", refusal("ENTITY_NOT_FOUND"))
     assert tracker.permitted(connection, "user-gone", ["issue-1"], "view") == frozenset()
 
 
-def test_issues_are_moved_fifty_at_a_time(tracker: LinearTracker, connection: Connection, linear: Linear) -> None:
+def moving(linear: Linear, *, team: str = "team-eng") -> None:
+    """Let there be a cycle of a team, and any issue of the team ENG; moving works."""
+
+    def teams(asked: dict[str, Any]) -> dict[str, Any]:
+        return {"issues": page(*(who(one, TEAM) for one in asked["filter"]["id"]["in"]))}
+
+    linear.always("Cycles", {"cycles": page(cycle(team={"id": team, "name": "Operations"}))})
+    linear.always("TeamsOfIssues", teams)
     linear.always("UpdateIssues", {"issueBatchUpdate": {"success": True, "issues": []}})
-    tracker.move_to_sprint(connection, [f"issue-{number}" for number in range(60)], "cycle-5")
-    assert [len(one.variables["ids"]) for one in linear.asked] == [50, 10]
-    assert linear.last("UpdateIssues")["input"] == {"cycleId": "cycle-5"}
+
+
+def test_issues_are_moved_fifty_at_a_time(tracker: LinearTracker, connection: Connection, linear: Linear) -> None:
+    moving(linear)
+    tracker.move_to_sprint(connection, [f"issue-{number}" for number in range(60)], "cycle-4")
+    updates = [one.variables for one in linear.asked if one.name == "UpdateIssues"]
+    assert [len(one["ids"]) for one in updates] == [50, 10]
+    assert updates[0]["input"] == {"cycleId": "cycle-4"}
+    linear.asked.clear()
     tracker.move_to_sprint(connection, ["issue-1"], None)
+    assert linear.names() == ["UpdateIssues"]
     assert linear.last("UpdateIssues") == {"ids": ["issue-1"], "input": {"cycleId": None}}
 
 
-def test_a_cycle_of_another_team_is_refused_in_linears_words(
+def test_issues_of_another_team_are_refused_before_any_is_moved(
     tracker: LinearTracker, connection: Connection, linear: Linear
 ) -> None:
-    linear.says("UpdateIssues", refusal("INPUT_ERROR", "The cycle belongs to another team"))
-    with pytest.raises(TrackerRefused, match="belongs to another team"):
+    moving(linear, team="team-ops")
+    with pytest.raises(TrackerRefused, match="issue-0, issue-1, issue-2 and 57 more: not of the team Operations"):
+        tracker.move_to_sprint(connection, [f"issue-{number}" for number in range(60)], "cycle-4")
+    linear.says("Cycles", {"cycles": page()})
+    with pytest.raises(TrackerRefused, match="cycle is gone"):
         tracker.move_to_sprint(connection, ["issue-1"], "cycle-9")
+    assert "UpdateIssues" not in linear.names()
+
+
+def test_what_linear_refuses_is_said_in_its_words(
+    tracker: LinearTracker, connection: Connection, linear: Linear
+) -> None:
+    moving(linear)
+    linear.says("UpdateIssues", refusal("INPUT_ERROR", "The cycle is over"))
+    with pytest.raises(TrackerRefused, match="The cycle is over"):
+        tracker.move_to_sprint(connection, ["issue-1"], "cycle-4")
 
 
 def test_what_we_moved_to_another_cycle_is_news(connection: Connection) -> None:

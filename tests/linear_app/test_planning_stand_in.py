@@ -126,7 +126,7 @@ def test_issues_that_ladder_moves_are_heard_of_in_their_new_cycle(town: Town) ->
     tracker.move_to_sprint(connection, [issues[2].id], None)
     town.settle()
     assert [town.issue(one.id).sprints for one in issues] == [[later.external_id], [later.external_id], []]
-    with pytest.raises(TrackerRefused, match="belongs to another team"):
+    with pytest.raises(TrackerRefused, match="not of the team Web"):
         tracker.move_to_sprint(connection, [issues[2].id, foreign.id], later.external_id)
     assert town.acme.issue(issues[2].id).cycle_id is None
 

@@ -308,3 +308,26 @@ def test_a_foreign_address_in_the_fragment_is_harmless(show: Callable[..., Any])
     page = show(STATES["ordinary"][0], more="#out=1.x.-4.1e9&link=<img>~<script>.2~<b>&next=7")
     page.wait_for_selector("#planning:not(.is-counting)")
     assert page.query_selector("#planning b > script, #planning img") is None
+
+
+def test_a_toggle_among_500_issues_and_60_key_results_costs_little_script(show: Callable[..., Any]) -> None:
+    names = [f"k{number}" for number in range(60)]
+    issues = [issue(number, [names[number % 60]] if number % 10 < 7 else ()) for number in range(1, 501)]
+    behind = {name: [one.id for one in issues if one.serves and one.serves[0].key_result_id == name] for name in names}
+    page = show(plan(issues, [key_result(name, behind[name]) for name in names]))
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable")
+
+    def spent() -> float:
+        found = session.send("Performance.getMetrics")["metrics"]
+        return 1000 * next(one["value"] for one in found if one["name"] == "ScriptDuration")
+
+    spells = []
+    for number in range(5):
+        before = spent()
+        page.locator(".in-sprint").nth(number).evaluate("box => box.click()")
+        page.wait_for_function("n => document.querySelector('#trying-what').innerText.includes(n)", arg=str(number + 1))
+        page.wait_for_selector("#planning:not(.is-counting)")
+        spells.append(spent() - before)
+    # Idle machines take about 10 ms; the bound leaves room for busy ones.
+    assert sorted(spells)[2] < 100, spells

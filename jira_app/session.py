@@ -22,6 +22,8 @@ from jira_app.trace import HEADER, new_trace
 TOKEN_LIFE = 170
 # Passing troubles of the proxies before Jira. 429 is not among them: how long to wait then is the caller's decision.
 PASSING = (502, 503, 504)
+# What changes sprints begins like this.
+PLANNING = "/rest/agile/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,9 @@ class SiteSession(requests.Session):
         method, url = str(request.method), str(request.url)
         if not url.startswith(self._site + "/"):
             raise requests.exceptions.InvalidURL("outside of the site that this session is for")
-        if method != "GET":
+        # A label or a mark moves nothing of ours, so its webhook need not be read. An issue that we put into another
+        # sprint is news like any other.
+        if method != "GET" and not url.startswith(f"{self._site}{PLANNING}"):
             request.headers[HEADER] = new_trace()
         retry = self._retry
         while True:

@@ -109,6 +109,16 @@ def test_issues_move_into_the_backlog(jira: Jira, tracker: JiraTracker, connecti
     assert (jira.operations, jira.sent()) == (["moveIssuesToBacklog"], {"issues": ["10001"]})
 
 
+def test_the_webhooks_of_a_move_are_not_taken_for_echoes(
+    jira: Jira, tracker: JiraTracker, connection: Connection
+) -> None:
+    # Nothing else tells us that the issues are in the sprint now.
+    jira.says(status=204).says(status=204)
+    tracker.move_to_sprint(connection, ["10001"], "43")
+    tracker.move_to_sprint(connection, ["10001"], None)
+    assert all("X-Atlassian-Webhook-Trace" not in request.headers for request in jira.requests)
+
+
 def test_a_move_that_jira_forbids_is_refused(jira: Jira, tracker: JiraTracker, connection: Connection) -> None:
     jira.says({"errorMessages": ["The sprint is closed."]}, status=400)
     with pytest.raises(TrackerRefused, match="The sprint is closed"):

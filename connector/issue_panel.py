@@ -30,6 +30,7 @@ from connector.scorecard import Scorecard, scorecards, today
 from connector.store import SqlStore
 from mapping.display import signed_points
 from mapping.issue_class import ABSENT, OPEN
+from mapping.rollup import Kind
 from mapping.scratch import Effect, Standing, effect_of_closing
 
 State = Literal["linked", "unlinked", "not_goal_work"]
@@ -117,7 +118,7 @@ def read_panel(session: Session, connection: Connection, external_id: str, now: 
                     key_result=key_result,
                     scorecard=cards[key_result.id],
                     chain=chains[key_result.objective_id],
-                    effect=_in_words(effects.get(key_result.id), issue),
+                    effect=_in_words(effects.get(key_result.id), Kind(key_result.kind)),
                     inherited_from=None if own else linked.key or linked.external_id,
                     inherited_url=None if own else linked.url,
                     waiting_since=one.link.waiting_since,
@@ -242,7 +243,7 @@ def _effects(
     return effect_of_closing(store, ancestry[0].id)
 
 
-def _in_words(effect: Effect | None, issue: Issue) -> EffectOfClosing:
+def _in_words(effect: Effect | None, kind: Kind) -> EffectOfClosing:
     if effect is None:
         return EffectOfClosing(None, "")
     match effect.standing:
@@ -254,7 +255,8 @@ def _in_words(effect: Effect | None, issue: Issue) -> EffectOfClosing:
             return EffectOfClosing(None, "nothing; it has no estimate and is left out")
     if effect.delta is None:
         return EffectOfClosing(None, "")
-    return EffectOfClosing(effect.delta, f"work {signed_points(effect.delta)}")
+    name = "output" if kind.counts_output else "work"
+    return EffectOfClosing(effect.delta, f"{name} {signed_points(effect.delta)}")
 
 
 def _digest(

@@ -133,14 +133,17 @@ def _share(some: int, whole: int) -> Fraction | None:
     return Fraction(some, whole) if whole else None
 
 
-def in_words(kind: Kind, gain: Fraction | None, claimed: Fraction | None = None) -> str:
+def in_words(kind: Kind, gain: Fraction | None, outcome: Fraction | None = None) -> str:
     """What a sprint will do to a key result, in words; an effect on the metric that nobody declared is never invented.
 
-    `claimed`: the outcome progress that its links claim to add, if they declare one.
+    `outcome`: the outcome progress that its links claim to add, if they declare one; for a key result that counts
+    finished work what the count adds, which nobody has to claim.
     """
-    work = "no linked work" if gain is None else f"work {signed_points(gain)}"
+    name = "output" if kind.counts_output else "work"
+    work = "no linked work" if gain is None else f"{name} {signed_points(gain)}"
     if kind is Kind.ISSUE_RATIO:
         return work
-    if claimed is not None:
-        return f"{work}; claimed effect on the metric {signed_points(claimed)}"
+    if outcome is not None:
+        effect = "the count adds" if kind is Kind.ISSUE_COUNT else "claimed effect on the metric"
+        return f"{work}; {effect} {signed_points(outcome)}"
     return f"{work}; effect on the metric not declared"

@@ -38,7 +38,7 @@ def test_the_chain_goes_from_the_own_objective_up_to_the_companys(org):
 
 
 @pytest.mark.parametrize(
-    ("others_done", "words", "delta"), [(0, "work +25 pp", Fraction(1, 4)), (3, "work +25 pp", Fraction(1, 4))]
+    ("others_done", "words", "delta"), [(0, "output +25 pp", Fraction(1, 4)), (3, "output +25 pp", Fraction(1, 4))]
 )
 def test_it_says_what_closing_this_ticket_will_do(org, others_done, words, delta):
     for n in range(1, 5):
@@ -73,7 +73,7 @@ def test_a_child_shows_what_its_epic_ladders_into_and_names_the_epic(org):
 
     entry = panel(org, "a").entries[0]
 
-    assert (entry.inherited_from, entry.effect.words) == ("TOY-E", "work +50 pp")
+    assert (entry.inherited_from, entry.effect.words) == ("TOY-E", "output +50 pp")
 
 
 def test_a_deleted_epic_passes_nothing_down(org):

@@ -153,7 +153,8 @@ def test_a_sprint_of_zero_estimates_counts_them_equally() -> None:
     [
         (Kind.METRIC, F(1, 25), None, "work +4 pp; effect on the metric not declared"),
         (Kind.ISSUE_DELTA, F(1, 25), F(1, 10), "work +4 pp; claimed effect on the metric +10 pp"),
-        (Kind.ISSUE_RATIO, F(1, 25), F(1, 10), "work +4 pp"),
+        (Kind.ISSUE_RATIO, F(1, 25), F(1, 10), "output +4 pp"),
+        (Kind.ISSUE_COUNT, F(1, 25), F(1, 10), "output +4 pp; the count adds +10 pp"),
         (Kind.METRIC, None, None, "no linked work; effect on the metric not declared"),
     ],
 )

@@ -69,7 +69,7 @@ def test_twenty_of_fifty_points_done_and_two_in_the_sprint_gain_four_points(spri
         sprint.link(id_, "points")
     seen = of(plan(sprint), "points")
     assert (seen.now, seen.with_scope, seen.if_done, seen.gain) == (F(2, 5), F(2, 5), F(11, 25), F(1, 25))
-    assert seen.words == "work +4 pp"
+    assert seen.words == "output +4 pp"
 
 
 def test_shares_are_by_size_and_sum_to_one(sprint: Organisation):

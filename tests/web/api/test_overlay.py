@@ -43,7 +43,7 @@ def test_a_sprint_is_told_in_exact_numbers_and_in_points(program: Program, conne
     assert (key_result["now"], key_result["after_adding_scope"], key_result["if_all_sprint_work_finishes"]) == (
         "2/5", "2/5", "11/25",
     )  # fmt: skip
-    assert (key_result["gain"], key_result["gain_pp"], key_result["words"]) == ("1/25", "4.0", "work +4 pp")
+    assert (key_result["gain"], key_result["gain_pp"], key_result["words"]) == ("1/25", "4.0", "output +4 pp")
     assert told["shares"] == {"total": "2", "aligned": "1", "business_as_usual": "0", "unaligned": "0"}
     assert [(one["key"], one["class"], one["side"]) for one in told["issues"]] == [("TOY-1", "todo", "aligned")]
     assert key_result["issues"] == ["1"]

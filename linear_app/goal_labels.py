@@ -11,9 +11,10 @@ from typing import Any
 from connector.telemetry import logger
 from connector.tracker import IssueUnreadable, TrackerRefused
 from linear_app import goal_marks
-from linear_app.client import LinearClient
+from linear_app.client import LinearClient, LinearRefused
 from linear_app.label_groups import Group, children, find_group, is_usable, make
 
+LONGEST_NAME = 80
 GROUP = Group(
     ("OKR", "OKR goals", "Ladder OKR"),
     # An issue may serve more than one key result.
@@ -49,7 +50,14 @@ def sync(client: LinearClient, wanted: Mapping[str, str], known: Mapping[str, An
                 labels.pop(holder, None)
                 retired.pop(holder, None)
             # One of that name without an owner: we made it and died before writing it down, or somebody was faster.
-            holder = free.pop(name, None) or make(client, group, [name])
+            possible = possible_names(name)
+            found = next((free.pop(one) for one in possible if one in free), None)
+            try:
+                holder = found or make(client, group, possible)
+            except LinearRefused as error:
+                # The others get theirs; people can link to this one in Ladder.
+                logger.warning("linear_label_refused", key_result=key_result_id, why=str(error))
+                continue
             names[holder] = name
         retired.pop(holder, None)
         labels[holder] = key_result_id
@@ -60,6 +68,11 @@ def sync(client: LinearClient, wanted: Mapping[str, str], known: Mapping[str, An
         "retired": retired,
         "names": {id_: name for id_, name in names.items() if id_ in labels or id_ in retired},
     }
+
+
+def possible_names(name: str) -> list[str]:
+    """Return how a label may be called, best first: somebody's ordinary label may have a key result's title."""
+    return [name, *(f"{name[: LONGEST_NAME - len(tail)].rstrip()}{tail}" for tail in (" (OKR)", " (key result)"))]
 
 
 def _marks(client: LinearClient, known: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import pytest
 
 from connector.models import Connection
 from connector.tracker import TrackerRefused, TrackerUnavailable
+from linear_app.goal_labels import possible_names
 from linear_app.tracker import LinearTracker
 from tests.linear_app.acme import Linear
 from tests.linear_app.label_book import Labels
@@ -131,3 +132,32 @@ def test_without_a_free_name_for_the_group_it_is_said(
         labels.add(name, name)
     with pytest.raises(TrackerRefused, match="rename one"):
         tracker.sync_goal_labels(connection, WANTED, {})
+
+
+def test_a_key_result_called_like_somebodys_label_gets_a_label_of_another_name(
+    tracker: LinearTracker, connection: Connection, labels: Labels
+) -> None:
+    labels.add("mine", "Cut churn")
+    known = tracker.sync_goal_labels(connection, WANTED, {})
+    assert {labels.kept[id_]["name"]: kr for id_, kr in known["labels"].items()} == {
+        "Activate 500 teams": "kr-1",
+        "Cut churn (OKR)": "kr-2",
+    }
+    labels.writes.clear()
+    assert tracker.sync_goal_labels(connection, WANTED, known) == known
+    # It is found again even if we died before writing it down.
+    assert tracker.sync_goal_labels(connection, WANTED, {})["labels"] == known["labels"]
+    assert labels.writes == []
+
+
+def test_a_key_result_without_a_free_name_leaves_the_others_theirs(
+    tracker: LinearTracker, connection: Connection, labels: Labels
+) -> None:
+    for name in possible_names("Cut churn"):
+        labels.add(name, name)
+    known = tracker.sync_goal_labels(connection, WANTED, {})
+    assert list(known["labels"].values()) == ["kr-1"]
+
+
+def test_names_stay_short_enough() -> None:
+    assert {len(one) for one in possible_names("x" * 80)} == {80}

@@ -46,8 +46,8 @@ WAITS = (("WEB-6", OUTSIDE[0]), ("WEB-5", "Invite by e-mail domain"))
 def add_linear(stage: Stage, season: Season) -> None:
     """Connect the workspace, let its people be known, and link some of its issues."""
     core = stage.core
-    _give_dates(season.site, stage.linear)
-    _add_work(stage.linear)
+    plan_alike(season.site, stage.linear)
+    add_work(stage.linear)
     with core.database.writing() as session:
         secret = create_link(session, season.workspace_id, now=core.clock(), person_id=season.people[MIRA])
     Visitor(stage, f"{stage.ladder_url}/sign-in/{secret}").connect_linear()
@@ -76,7 +76,7 @@ def add_linear(stage: Stage, season: Season) -> None:
     stage.settle()
 
 
-def _give_dates(site: PastSite, linear: LinearWorkspace) -> None:
+def plan_alike(site: PastSite, linear: LinearWorkspace) -> None:
     """Let cycles run when the sprints do: the last one, this one and the next."""
     running = next(one for one in site.sprints.values() if one.state == "active")
     if running.start is None or running.end is None:
@@ -92,7 +92,8 @@ def _give_dates(site: PastSite, linear: LinearWorkspace) -> None:
             linear.edit_cycle(cycle, starts_at=start, ends_at=end)
 
 
-def _add_work(linear: LinearWorkspace) -> None:
+def add_work(linear: LinearWorkspace) -> None:
+    """Put into the cycles what no goal asked for, and let some of it wait for other work."""
     with linear.lock:
         for title, key, points, state, when, _ in MORE:
             team = linear.team(key)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from connector.core import Core
 from connector.dependencies import follow_dependencies
 from connector.goal_marks import follow_marks, look_below
-from connector.issues import ensure_issue, find_issue
+from connector.issues import ensure_issue, ensure_issue_noting_news, find_issue
 from connector.label_links import follow_labels
 from connector.ledger import Occasion, pass_labels_on, record_work
 from connector.models import Connection, InboxEntry, Issue
@@ -97,7 +97,7 @@ def apply_snapshot(
     moves now and for that cause, never as work done.
     """
     take_turn(session, connection.workspace_id)
-    issue = ensure_issue(session, connection, snapshot.external_id)
+    issue, is_new = ensure_issue_noting_news(session, connection, snapshot.external_id)
     content = _content_hash(snapshot)
     if issue.watermark is not None:
         if snapshot.updated_at < issue.watermark:
@@ -126,8 +126,13 @@ def apply_snapshot(
             enqueue(session, connection.id, "fetch_issue", parent.external_id)
     session.flush()
     after = IssueRecord(IssueClass(snapshot.cls), snapshot.estimate, parent.id if parent else None, snapshot.level)
-    occasion = Occasion("", actor, now if by_rule else happened_at, now, source)
-    _move(session, issue, after, occasion, Cause.RULE_CHANGED if by_rule else None)
+    if is_new and parent is None:
+        # Nothing is linked here or above, nor hangs below: no number can move, so nobody need ask which.
+        issue.cls, issue.estimate, issue.level = after.cls.value, after.estimate, after.level
+        session.flush()
+    else:
+        occasion = Occasion("", actor, now if by_rule else happened_at, now, source)
+        _move(session, issue, after, occasion, Cause.RULE_CHANGED if by_rule else None)
     if issue.sprints != sprints_before:
         follow_sprints(session, issue, sprints_before)
     follow_marks(session, connection, issue, *place_before, moved=issue.sprints != sprints_before, now=now)

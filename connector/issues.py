@@ -14,16 +14,24 @@ from connector.models import Connection, Issue
 
 def ensure_issue(session: Session, connection: Connection, external_id: str) -> Issue:
     """Return the issue's row, making a stub of class `unknown` for one that was never heard of."""
+    return ensure_issue_noting_news(session, connection, external_id)[0]
+
+
+def ensure_issue_noting_news(session: Session, connection: Connection, external_id: str) -> tuple[Issue, bool]:
+    """The same, and whether the row was made just now: then nothing is linked to it and nothing hangs below it."""
     found = find_issue(session, connection.id, external_id)
     if found is not None:
-        return found
+        return found, False
     insert = postgresql_insert if session.get_bind().dialect.name == "postgresql" else sqlite_insert
-    session.execute(
+    made = session.scalars(
         insert(Issue)
         .values(workspace_id=connection.workspace_id, connection_id=connection.id, external_id=external_id)
         .on_conflict_do_nothing()
-    )
-    return session.scalars(_by_external_id(connection.id, external_id)).one()
+        .returning(Issue)
+    ).one_or_none()
+    if made is not None:
+        return made, True
+    return session.scalars(_by_external_id(connection.id, external_id)).one(), False
 
 
 def find_issue(session: Session, connection_id: str, external_id: str) -> Issue | None:

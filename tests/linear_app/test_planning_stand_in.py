@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
 from connector.bulk_links import declare_many, link_many, unlink_many
-from connector.models import Dependency, Issue, Link, Sprint
+from connector.models import Dependency, Issue, KeyResult, Link, Sprint
 from connector.outbox import enqueue
 from connector.planning.overlay import read_plan
 from connector.planning.sprints import refresh_sprint
 from connector.reconcile import reconcile
+from connector.rules.editing import RuleDraft, create_rule, resolve_draft
 from connector.tracker import IssueQuery, TrackerRefused
 from linear_app.goal_marks import VIEW
 from tests.linear_app.town import KEY_RESULT, Town, town_of
@@ -254,3 +256,50 @@ def test_projects_labels_and_filters_find_what_they_mean(town: Town) -> None:
         "7/2",
         "7/4",
     ]
+
+
+def test_a_key_result_follows_a_filter(town: Town) -> None:
+    done = town.acme.create_issue("Invite", estimate=3, state="Done")
+    town.acme.create_issue("Remind", estimate=8)
+    query = {"text": '{"state": {"type": {"eq": "completed"}}}', "aggregate": "sum", "field": "estimate"}
+    with town.core.database.writing() as session:
+        row = session.get_one(KeyResult, "kr")
+        row.kind, row.baseline, row.target = "query_metric", Fraction(0), Fraction(12)
+        row.settings = {"query": {**query, "connection_id": town.connection().id}}
+
+    def value() -> tuple[Fraction | None, str | None]:
+        reconcile(town.core, town.connection().id)
+        town.settle()
+        with town.core.database.reading() as session:
+            row = session.get_one(KeyResult, "kr")
+            return row.value, row.settings.get("query_trouble")
+
+    assert value() == (3, None)
+    town.acme.estimate(done, 5)
+    assert value() == (5, None)
+    with town.core.database.writing() as session:
+        row = session.get_one(KeyResult, "kr")
+        row.settings = {"query": {**row.settings["query"], "text": "{}"}}
+    last, trouble = value()
+    # The last value stands, and the page says why.
+    assert (last, "matches every issue" in (trouble or "")) == (5, True)
+
+
+def test_a_rule_for_a_project_links_what_comes_into_it_and_shows_it_in_linear(town: Town) -> None:
+    town.acme.create_project("Sign-up", teams=["WEB"])
+    first = town.acme.create_issue("Invite", project="Sign-up", cycle="active")
+    later = town.acme.create_issue("Remind", cycle="active")
+    town.settle()
+    draft = RuleDraft(town.connection().id, "project", "sign-up")
+    query = resolve_draft(town.core, town.connection(), draft)
+    with town.core.database.writing() as session:
+        create_rule(session, town.core, "w", "kr", draft, query, actor="p", now=town.core.clock())
+    town.settle()
+    assert (labels(town, first), labels(town, later)) == (["Aligned", KEY_RESULT], [])
+    assert view(town) == ["Remind"]
+    town.acme.set_project(later, "Sign-up")
+    town.acme.set_project(first, None)
+    town.settle()
+    assert (labels(town, first), labels(town, later)) == ([], ["Aligned", KEY_RESULT])
+    assert view(town) == unaligned(town) == ["Invite"]
+    assert town.buried() == []

@@ -16,7 +16,8 @@ from typing import Any, Literal, Protocol
 
 from connector.models import Connection
 
-Action = Literal["view", "edit"]
+# "schedule" is to put it into sprints, or to take it out of them; trackers may ask for more than for editing.
+Action = Literal["view", "edit", "schedule"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,13 +288,13 @@ class Tracker(Protocol):
         ...
 
     def may(self, connection: Connection, account_id: str, external_id: str, action: Action) -> bool:
-        """Tell whether this account may view or edit the issue, by the tracker's own rights."""
+        """Tell whether this account may view, edit or schedule the issue, by the tracker's own rights."""
         ...
 
     def permitted(
         self, connection: Connection, account_id: str, external_ids: Sequence[str], action: Action
     ) -> frozenset[str]:
-        """Return those of many issues that this account may view or edit; `may` for a whole sprint at once."""
+        """Return those of many issues with which this account may do that; `may` for a whole sprint at once."""
         ...
 
     def sprints(self, connection: Connection, board: str | None) -> Sequence[SprintChanged]:

@@ -39,6 +39,7 @@ MOVED_AT_ONCE = 50
 LONGEST_ADDRESS = 1500
 BROWSE = "BROWSE_PROJECTS"
 EDIT = "EDIT_ISSUES"
+SCHEDULE = "SCHEDULE_ISSUES"
 # Ids and keys become part of an address: whatever else they hold would be another address.
 _ID_OR_KEY = re.compile(r"[0-9]{1,19}|[A-Za-z][A-Za-z0-9_]{0,63}-[0-9]{1,19}")
 _NUMBER = re.compile(r"[0-9]{1,19}")

@@ -24,6 +24,7 @@ from connector.ledger import read_ledger
 from connector.links import search_key_results
 from connector.models import Workspace
 from connector.suggestions import Suggestion, suggest_key_results
+from connector.suggestions.discretion import by_account, discreet
 from connector.telemetry import logger
 from connector.tracker import TrackerError, TrackerUnavailable
 from connector.wording import FILTERS
@@ -224,6 +225,9 @@ class Panel:
                 if panel.issue is not None and visitor.rights.may_edit is not False:
                     suggestions = suggest_key_results(session, connection.workspace_id, panel.issue)
                 set_up = bool(suggestions or search_key_results(session, connection.workspace_id, "", limit=1))
+        if suggestions:
+            may_see = by_account(self._core, {connection.id: visitor.account_id})
+            suggestions = discreet(self._core, connection.workspace_id, {0: suggestions}, may_see)[0]
         view = build_view(panel, rights=visitor.rights, suggestions=suggestions, set_up=set_up, now=now)
         return view, _etag(panel.revision, visitor, now)
 

@@ -32,7 +32,7 @@ from connector.tracker import (
 )
 from connector.vault import SealBroken
 from jira_app import issue_queries, jql
-from jira_app.client import BROWSE, CHECKED_AT_ONCE, EDIT, MOVED_AT_ONCE, JiraClient
+from jira_app.client import BROWSE, CHECKED_AT_ONCE, EDIT, MOVED_AT_ONCE, SCHEDULE, JiraClient
 from jira_app.descriptor import PANEL_MODULE, app_key
 from jira_app.goal_property import write_marks
 from jira_app.issue_fields import Incomplete, exact_number, fields_to_read, issue_snapshot
@@ -50,6 +50,13 @@ if TYPE_CHECKING:
     from flask import Blueprint
     from werkzeug.wrappers import Request
 
+# What Jira asks of a person for each action; it asks for both rights of whoever puts an issue into a sprint.
+NEEDED: dict[Action, frozenset[str]] = {
+    "view": frozenset({BROWSE}),
+    "edit": frozenset({BROWSE, EDIT}),
+    "schedule": frozenset({BROWSE, EDIT, SCHEDULE}),
+}
+ASKED_FOR = (BROWSE, EDIT, SCHEDULE)
 # Levels below an issue that are read: more than Jira has, so that a circle can't keep us reading.
 DEEPEST = 12
 # Issues whose children are asked for in one query.
@@ -145,15 +152,15 @@ class JiraTracker(WithoutCards, WithoutPlanning):
         return [one for one in snapshots if one.external_id in visible][:limit]
 
     def may(self, connection: Connection, account_id: str, external_id: str, action: Action) -> bool:
-        """Tell whether the account may view or edit the issue; an answer holds for a minute."""
+        """Tell whether the account may view, edit or schedule the issue; an answer holds for a minute."""
         if not account_id or not external_id.isdecimal():
             return False
         held = self._rights.find(connection.id, account_id, external_id)
         if held is None:
-            granted = self._client(connection, BRIEF).permissions(account_id, (BROWSE, EDIT), [external_id])
+            granted = self._client(connection, BRIEF).permissions(account_id, ASKED_FOR, [external_id])
             held = frozenset(permission for permission, ids in granted.items() if external_id in ids)
             self._rights.keep(connection.id, account_id, external_id, held)
-        return BROWSE in held and (action == "view" or EDIT in held)
+        return NEEDED[action] <= held
 
     def permitted(
         self, connection: Connection, account_id: str, external_ids: Sequence[str], action: Action
@@ -166,12 +173,11 @@ class JiraTracker(WithoutCards, WithoutPlanning):
         unknown = sorted((one for one in asked if held[one] is None), key=int)
         for start in range(0, len(unknown), CHECKED_AT_ONCE):
             chunk = unknown[start : start + CHECKED_AT_ONCE]
-            granted = self._client(connection, BRIEF).permissions(account_id, (BROWSE, EDIT), chunk)
+            granted = self._client(connection, BRIEF).permissions(account_id, ASKED_FOR, chunk)
             for one in chunk:
                 held[one] = frozenset(permission for permission, ids in granted.items() if one in ids)
                 self._rights.keep(connection.id, account_id, one, held[one] or frozenset())
-        needed = {BROWSE} if action == "view" else {BROWSE, EDIT}
-        return frozenset(one for one in asked if needed <= (held[one] or frozenset()))
+        return frozenset(one for one in asked if NEEDED[action] <= (held[one] or frozenset()))
 
     def sprints(self, connection: Connection, board: str | None) -> Sequence[SprintChanged]:
         """Read the active and future sprints of a board, or of up to 200 boards."""

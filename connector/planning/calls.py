@@ -18,6 +18,8 @@ LONGEST_ID = 64
 # Characters. An undo note names every issue that it concerns.
 LONGEST_NOTE = 600_000
 LARGEST_NUMBER = 2**63 - 1
+# One for each sprint of a large overlay, and one for those after them.
+MOVES_AT_ONCE = 12
 VERBS = ("what-if", "link", "unlink", "not-goal-work", "move", "undo", "team", "suggestions")
 
 
@@ -134,6 +136,9 @@ def _category(given: Any) -> str | None:
 
 def _moves(given: Any) -> list[Move]:
     moves = []
+    # Each is a call of the tracker's; thousands of them would use up what it allows us, and keep others waiting.
+    if isinstance(given, list) and len(given) > MOVES_AT_ONCE:
+        raise Invalid("bad_shape", f"At most {MOVES_AT_ONCE} moves at once, each of many issues.")
     for one in _list(given):
         if not isinstance(one, Mapping):
             raise Invalid("bad_shape", "Moves are expected: issues and a sprint.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
@@ -11,11 +11,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from connector.core import Core
+from connector.errors import NotAllowed
 from connector.links import search_key_results
 from connector.models import Connection, Dependency, Issue, KeyResult
 from connector.planning import actions, undo
-from connector.planning.actions import Done, Hand, Move
-from connector.planning.held_work import open_sprints, planned_sprints
+from connector.planning.actions import AT_ONCE, Done, Hand, Move
+from connector.planning.held_work import all_above, open_sprints, planned_sprints
 from connector.planning.onlooker import Onlooker, RightsAtOnce
 from connector.planning.overlay import read_plan
 from connector.planning.plan import PlannedKeyResult, SprintPlan, WhatIf
@@ -25,6 +26,7 @@ from connector.planning.sprint_choice import choose_team, following
 from connector.planning.sprints import planned_issue_ids, refresh_sprint
 from connector.store import chunks
 from connector.suggestions import Suggestion, suggest
+from connector.suggestions.discretion import discreet
 from connector.telemetry import logger
 from connector.tracker import TrackerError
 
@@ -123,13 +125,24 @@ class Desk:
         if not wanted:
             return {}
         with self._core.database.reading() as session:
-            return suggest(session, self._workspace_id, wanted, limit=limit)
+            found = suggest(session, self._workspace_id, wanted, limit=limit)
+        return discreet(self._core, self._workspace_id, found, self._may_see)
 
     def remember_team(self, team_id: str) -> None:
-        """Remember for the board of the first sprint whose key results the overlay is about."""
-        self._hand.editable(())
-        with self._core.database.writing() as session:
+        """Remember for the board of the first sprint whose key results the overlay is about.
+
+        Everybody sees it after that, so it is for those who plan there: who may edit some issue of the sprint.
+        """
+        with self._core.database.reading() as session:
             first = planned_sprints(session, self._workspace_id, self._sprint_ids)[0]
+            there = [
+                id_
+                for ids in planned_issue_ids(session, self._workspace_id, [first.id]).values()
+                for id_ in ids.values()
+            ]
+        if not self._hand.editable(there[:AT_ONCE]).allowed and there:
+            raise NotAllowed("You may edit no issue of this sprint, so its team is for others to say.", "may_not_edit")
+        with self._core.database.writing() as session:
             choose_team(session, self._workspace_id, first, team_id)
         self._team_id = None
 
@@ -220,14 +233,24 @@ class Desk:
         if beside_next:
             wanted |= {one.id for one in following(sprints, open_sprints(session, self._workspace_id))}
         planned = planned_issue_ids(session, self._workspace_id, wanted)
-        for chunk in chunks(sorted(id_ for ids in planned.values() for id_ in ids.values())):
+        own = sorted(id_ for ids in planned.values() for id_ in ids.values())
+        for chunk in chunks(own):
             blockers = select(Issue.connection_id, Issue.external_id, Issue.id).where(
                 Issue.workspace_id == self._workspace_id,
                 Issue.id.in_(select(Dependency.blocker_id).where(Dependency.blocked_id.in_(chunk))),
             )
             for row in session.execute(blockers):
                 planned.setdefault(row.connection_id, {})[row.external_id] = row.id
+        # Goals come through issues above, which may be in a project that is closed to whoever looks.
+        for connection_id, external_id, id_ in all_above(session, own):
+            planned.setdefault(connection_id, {})[external_id] = id_
         return planned
+
+    def _may_see(self, connection: Connection, external_ids: Sequence[str]) -> Collection[str]:
+        account = self._onlooker.accounts.get(connection.id)
+        if account is None:
+            return external_ids if self._onlooker.see_all else ()
+        return self._rights.permitted(connection, account, external_ids, "view").external_ids
 
     def _can_move(self, plan: SprintPlan) -> bool:
         return all(

@@ -12,9 +12,11 @@ from connector.core import Core
 from connector.models import Connection, Issue
 from connector.planning.onlooker import Onlooker, RightsAtOnce
 from connector.store import chunks
+from connector.tracker import Action
 
 # Names said in one sentence; the others are counted.
 NAMED = 5
+WORDS: dict[Action, str] = {"view": "see", "edit": "edit", "schedule": "move"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +38,11 @@ def editable(
 ) -> Editable:
     """Ask each tracker once which of the issues the onlooker may edit.
 
-    Nobody changes in a tracker what they may not change there themselves: with `in_tracker` an admin without an account
-    gets no further than anybody else. What is not of this workspace is passed over without a word.
+    Nobody changes in a tracker what they may not change there themselves: with `in_tracker`, which is for moving issues
+    between sprints, an admin without an account gets no further than anybody else, and the right to edit is not enough.
+    What is not of this workspace is passed over without a word.
     """
+    action: Action = "schedule" if in_tracker else "edit"
     with core.database.reading() as session:
         found = issues_by_connection(session, workspace_id, issue_ids)
     allowed: set[int] = set()
@@ -52,21 +56,21 @@ def editable(
         if account is None:
             notes.append(
                 f"{count_words(len(issues))} left out: Ladder does not know you in {tracker}, "
-                "so it can't ask whether you may edit them."
+                f"so it can't ask whether you may {WORDS[action]} them."
             )
             continue
         asked = [issue.external_id for issue in issues]
-        answer = rights.permitted(connection, account, asked, "edit", insist=True)
+        answer = rights.permitted(connection, account, asked, action, insist=True)
         if answer.silent:
             notes.append(
                 f"{count_words(len(issues))} left out: {tracker} does not answer, so Ladder can't tell whether you may "
-                "edit them. Try again in a moment."
+                f"{WORDS[action]} them. Try again in a moment."
             )
             continue
         allowed |= {issue.id for issue in issues if issue.external_id in answer.external_ids}
         refused = [issue for issue in issues if issue.external_id not in answer.external_ids]
         if refused:
-            notes.append(_refusal(rights, connection, account, refused, tracker))
+            notes.append(_refusal(rights, connection, account, refused, WORDS[action]))
     return Editable(frozenset(allowed), notes)
 
 
@@ -88,7 +92,7 @@ def count_words(number: int) -> str:
     return f"{number} issue{'s' if number != 1 else ''}"
 
 
-def _refusal(rights: RightsAtOnce, connection: Connection, account: str, refused: Sequence[Issue], tracker: str) -> str:
+def _refusal(rights: RightsAtOnce, connection: Connection, account: str, refused: Sequence[Issue], verb: str) -> str:
     # The name of an issue that they may not even see must not come out in the refusal to change it.
     seen = rights.permitted(connection, account, [one.external_id for one in refused], "view").external_ids
     names = [one.key or one.external_id for one in refused if one.external_id in seen]
@@ -96,4 +100,5 @@ def _refusal(rights: RightsAtOnce, connection: Connection, account: str, refused
     rest = len(refused) - len(said)
     if rest:
         said.append(f"{rest} {'more' if names else 'that you may not see'}")
-    return f"Left out: {', '.join(said)}. {tracker} does not let you edit {'it' if len(refused) == 1 else 'them'}."
+    tracker = connection.tracker.capitalize()
+    return f"Left out: {', '.join(said)}. {tracker} does not let you {verb} {'it' if len(refused) == 1 else 'them'}."

@@ -9,7 +9,7 @@ from fractions import Fraction
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BindParameter, Row, Select, and_, bindparam, or_, select
+from sqlalchemy import CTE, BindParameter, Row, Select, and_, bindparam, or_, select
 from sqlalchemy.orm import Session, aliased, contains_eager
 
 from connector.errors import NotFound
@@ -167,6 +167,11 @@ def nodes_above(session: Session, held: Mapping[int, Row[Any]]) -> tuple[dict[Is
     return nodes, keys
 
 
+def all_above(session: Session, ids: Collection[int]) -> Sequence[Row[str, str, int]]:
+    """Return every ancestor of these issues: connection, external id, id; one statement."""
+    return session.execute(_names_above(), {"ids": sorted(ids)}).all()
+
+
 def node_of(row: Any) -> Node:
     """Return the node of a row that has NODE_COLUMNS first."""
     return Node(
@@ -231,10 +236,24 @@ def blocks_on(session: Session, ids: Collection[int]) -> Sequence[Row[int, str, 
 
 @cache
 def _and_all_above() -> Select[*tuple[Any, ...]]:
+    upwards = _upwards()
+    return select(*NODE_COLUMNS).join(upwards, upwards.c.id == Issue.id)
+
+
+@cache
+def _names_above() -> Select[str, str, int]:
+    upwards = _upwards()
+    return (
+        select(Issue.connection_id, Issue.external_id, Issue.id)
+        .join(upwards, upwards.c.id == Issue.id)
+        .where(Issue.id.not_in(bindparam("ids", expanding=True)))
+    )
+
+
+def _upwards() -> CTE:
     upwards = select(Issue.id, Issue.parent_id).where(Issue.id.in_(_ids())).cte("upwards", recursive=True)
     above = aliased(Issue)
-    upwards = upwards.union(select(above.id, above.parent_id).join(upwards, above.id == upwards.c.parent_id))
-    return select(*NODE_COLUMNS).join(upwards, upwards.c.id == Issue.id)
+    return upwards.union(select(above.id, above.parent_id).join(upwards, above.id == upwards.c.parent_id))
 
 
 @cache

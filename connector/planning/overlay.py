@@ -42,6 +42,8 @@ from mapping.store import KeyResultId, Node, Sums, Unit
 from mapping.store import Link as LinkRecord
 
 LIVE = ("active", "waiting")
+# Stands for the key of an issue above, where whoever looks may see what is below it only.
+UNNAMED = "an issue above it"
 
 
 @dataclass(slots=True)
@@ -80,7 +82,7 @@ def read_plan(
     open_ones = held_work.open_sprints(session, workspace_id)
     nexts = following(sprints, open_ones)
     tried_issues = {issue for issue, _ in what_if.links} | what_if.into
-    work = _read_work(session, workspace_id, [*sprints, *(nexts if beside_next else ())], tried_issues, what_if)
+    work = _read_work(session, workspace_id, [*sprints, *(nexts if beside_next else ())], tried_issues, what_if, seen)
 
     own = {one.id for one in sprints}
     there = {id_ for id_, sprint in work.at.items() if sprint in own}
@@ -130,6 +132,7 @@ def _read_work(
     sprints: Sequence[PlannedSprint],
     more: Collection[int],
     what_if: WhatIf,
+    seen: frozenset[int] | None,
 ) -> _Work:
     held, at = held_work.issues_held(session, workspace_id, sprints, more)
     nodes, keys = held_work.nodes_above(session, held)
@@ -140,7 +143,8 @@ def _read_work(
     key_results = held_work.key_results_served(session, workspace_id, wanted) if wanted else {}
     past = all(one.state == "closed" for one in sprints)
     key_results = {id_: one for id_, one in key_results.items() if past or _is_live(one.row)}
-    serves = _serving(held, nodes, keys, links, key_results, what_if)
+    shown = {id_: key if seen is None or id_ in seen else UNNAMED for id_, key in keys.items()}
+    serves = _serving(held, nodes, shown, links, key_results, what_if)
     return _Work(held, at, nodes, keys, links, units, key_results, serves)
 
 

@@ -15,7 +15,8 @@ from connector.linking import link_through_tracker
 from connector.links import LinkRefused, declare_business_as_usual, search_key_results
 from connector.models import Connection
 from connector.site_settings import find_connection
-from connector.suggestions import suggest_key_results
+from connector.suggestions import Suggestion, suggest_key_results
+from connector.suggestions.discretion import by_account, discreet
 from connector.tracker import TrackerError
 from jira_app.panel_rights import Rights, RightsBook
 from jira_app.panel_view import build_view, cause_row, where_of
@@ -54,22 +55,22 @@ def issue(tracker: str, connection_id: str, external_id: str) -> Response:
         panel = read_panel(session, seen.connection, external_id, now)
         if panel.issue is None or panel.issue.cls == "unknown":
             abort(404)
-        suggestions = []
+        suggestions: list[Suggestion] = []
         if panel.state == "unlinked" and seen.may_edit:
-            suggestions = list(suggest_key_results(session, workspace().id, panel.issue))
+            suggestions = suggest_key_results(session, workspace().id, panel.issue)
         linked = {entry.key_result.id for entry in panel.entries if entry.inherited_from is None}
         # Whoever comes to look at a linked issue is not shown a list of everything else.
         offers = seen.may_edit and (panel.state == "unlinked" or "q" in request.args)
         found = _found(session, words, linked) if offers else []
         rights = Rights(seen.account_id or "", True, seen.may_edit)
         set_up = bool(found or suggestions or panel.entries or search_key_results(session, workspace().id, "", limit=1))
-        view = build_view(panel, rights=rights, suggestions=suggestions, set_up=set_up, now=now)
         why = {
             entry.key_result.id: [
                 cause_row(row) for row in read_ledger(session, workspace().id, entry.key_result.id, limit=ROWS_SHOWN)
             ]
             for entry in panel.entries
         }
+    view = build_view(panel, rights=rights, suggestions=_told(seen, suggestions), set_up=set_up, now=now)
     return page(
         "pages/issue.html",
         revision=revision,
@@ -149,6 +150,14 @@ def _seen(tracker: str, connection_id: str, external_id: str, *, insist: bool = 
     if rights.may_view is False or (rights.may_view is None and not may("admin")):
         return None
     return Seen(connection, external_id, account, may_edit=may("member") and rights.may_edit is not False)
+
+
+def _told(seen: Seen, suggestions: list[Suggestion]) -> list[Suggestion]:
+    """Return the suggestions, with such reasons as this person may read; an admin without an account reads all."""
+    if seen.account_id is None or not suggestions:
+        return suggestions
+    may_see = by_account(core(), {seen.connection.id: seen.account_id})
+    return discreet(core(), workspace().id, {0: suggestions}, may_see)[0]
 
 
 def _book(tracker: str) -> RightsBook:

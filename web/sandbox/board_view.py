@@ -108,13 +108,14 @@ def board_view(site: JiraSite, person: Person, project: Project, args: MultiDict
 
 
 def _lanes(board: Board, issues: Sequence[Issue], found: Any) -> list[Lane]:
-    """An issue is in the first lane whose query it fits, else in the last one, as in Jira."""
+    """An issue is in the first lane whose query it fits, else in the last; as in Jira, empty lanes are not shown."""
     left, lanes = list(issues), list[Lane]()
     for saved in board.swimlanes:
         allowed = found(saved.jql)
         lanes.append(_lane(saved.name, [one for one in left if one.id in allowed]))
         left = [one for one in left if one.id not in allowed]
-    return [*lanes, _lane("Everything else", left)]
+    lanes.append(_lane("Everything else", left))
+    return [one for one in lanes if one.count] or lanes[-1:]
 
 
 def _lane(name: str, issues: Sequence[Issue]) -> Lane:

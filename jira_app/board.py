@@ -23,7 +23,7 @@ from connector.planning.calls import LARGEST_NUMBER, LONGEST_ID, VERBS, call
 from connector.planning.desk import Desk
 from connector.planning.onlooker import Onlooker, RightsAtOnce
 from connector.planning.plan import PlannedSprint
-from connector.planning.sheet import days_of, state_words
+from connector.planning.sheet_words import days_of, state_words
 from connector.planning.sprints import look_again, sprint_by_external_id, sprints_of_board
 from connector.telemetry import logger
 from connector.tracker import TrackerError

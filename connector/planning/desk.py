@@ -21,7 +21,8 @@ from connector.planning.onlooker import Onlooker, RightsAtOnce
 from connector.planning.overlay import read_plan
 from connector.planning.plan import PlannedKeyResult, SprintPlan, WhatIf
 from connector.planning.revision import plan_revision
-from connector.planning.sheet import ARROW, Sheet, build_sheet, exact_points, kept_what_if, percent_of
+from connector.planning.sheet import Sheet, build_sheet, kept_what_if
+from connector.planning.sheet_words import ARROW, exact_points, percent_of
 from connector.planning.sprint_choice import choose_team, following
 from connector.planning.sprints import planned_issue_ids, refresh_sprint
 from connector.store import chunks

@@ -19,7 +19,7 @@ from connector.planning.calls import LARGEST_NUMBER, LONGEST_ID, VERBS, call
 from connector.planning.desk import Desk
 from connector.planning.held_work import open_sprints, planned_sprints
 from connector.planning.onlooker import Onlooker, RightsAtOnce
-from connector.planning.sheet import days_of, state_words
+from connector.planning.sheet_words import days_of, state_words
 from connector.planning.sprints import look_again
 from connector.tracker import TrackerError
 from web.pages.guard import core, may, person, visit, workspace

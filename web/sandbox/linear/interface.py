@@ -27,10 +27,10 @@ from graphql.execution import ExecutionResult
 from .engine import complexity, schema_without
 from .faults import Answer, error, not_signed_in
 from .filters import snake
+from .look_ups import Asker
 from .mutations import Mutations
 from .oauth import OAuthError
 from .rate_limits import exhausted
-from .resolvers import Asker
 from .workspace import Call, LinearWorkspace
 
 JSON = "application/json; charset=utf-8"

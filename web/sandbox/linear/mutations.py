@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .filters import snake
+from .look_ups import Refused
 from .records import Issue, Label
-from .resolvers import Refused, Resolvers
+from .resolvers import Resolvers
 from .state import NotAllowedError, NotFoundError
 
 Input = Mapping[str, Any]

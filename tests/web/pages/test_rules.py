@@ -133,7 +133,7 @@ def test_a_rules_page_explains_what_it_lost_and_to_whom(stage: Stage, driver: Vi
     page = text(driver.read(f"{PAGE}/rules/{stage_rule(stage)}"))
     assert rule
     assert "1 issue belongs to rule epic TOY-3 of Points" in page
-    assert "1 issue belongs to people, for Activation" in page
+    assert "1 issue linked by hand to Activation" in page
     assert "link it by hand to both" in page
 
 

@@ -14,6 +14,7 @@ from typing import NoReturn
 from rich.console import Console
 from rich.markup import escape
 
+from connector.planning.held_work import open_sprints
 from connector.settings import PREFIX
 from connector.sign_in import create_link
 from web.demo.acme import MIRA
@@ -89,6 +90,15 @@ def _open_house(folder: Path, ladder_port: int, jira_port: int, linear_port: int
             stage.check_alive()
 
 
+def _common_plan(stage: Stage, season: Season) -> str:
+    """Return the address of the overlay over everything that runs now, in both trackers."""
+    with stage.core.database.reading() as session:
+        running = [one.id for one in open_sprints(session, season.workspace_id) if one.state == "active"]
+    first, *others = sorted(running)
+    beside = f"?with={','.join(map(str, others))}" if others else ""
+    return f"{stage.ladder_url}/planning/{first}{beside}"
+
+
 def _where_to_look(stage: Stage, season: Season) -> str:
     """Return the lines to print; no table, since an address must stay whole however narrow the window is."""
     with stage.core.database.writing() as session:
@@ -99,6 +109,7 @@ def _where_to_look(stage: Stage, season: Season) -> str:
         ("An issue with Ladder's panel", f"{stage.jira_url}/browse/ATL-9"),
         ("Board of the stand-in Linear workspace", f"{stage.linear_url}/"),
         ("Ladder's own pages (link works once)", f"{stage.ladder_url}/sign-in/{secret}"),
+        ("Both trackers' sprints in one plan", _common_plan(stage, season)),
         ("Reference of the API", f"{stage.ladder_url}/api/v1/docs"),
         ("Database and log", str(stage.folder)),
     )

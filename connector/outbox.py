@@ -23,6 +23,7 @@ LEASES = {
     "fetch_subtree": timedelta(minutes=10),
     "reconcile": timedelta(minutes=30),
     "reread": timedelta(minutes=30),
+    "goal_marks": timedelta(minutes=3),
     "measure": timedelta(minutes=5),
     "rules": timedelta(minutes=5),
     # A run keeps renewing it, see connector.rules.running.

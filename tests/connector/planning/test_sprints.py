@@ -73,7 +73,8 @@ def test_a_sprint_that_its_board_lists_no_more_is_closed(planning: Organisation)
         session.add(Sprint(workspace_id="w", connection_id="c", external_id="5", state="active", board="4"))
     sprints_of_board(planning.core, connection(planning), BOARD)
     with planning.core.database.reading() as session:
-        states = dict(session.execute(select(Sprint.external_id, Sprint.state)).tuples())
+        rows = session.execute(select(Sprint.external_id, Sprint.state))
+        states = {row.external_id: row.state for row in rows}
     assert states == {"5": "active", "6": "closed", "7": "active"}
 
 

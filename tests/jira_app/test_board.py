@@ -10,7 +10,8 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from connector.models import Account, Connection, Link, Person, SignInLink, Sprint, Workspace
+from connector.issues import find_issue
+from connector.models import Account, Connection, Link, Person, SignInLink, Sprint, Team, Workspace
 from jira_app import board
 from tests.web.panel_stage import ENGINEER, LEAD, VIEWER, PanelStage, panel_stage
 from tests.web.planning_stage import PlannedStage, plan_a_sprint, sprint_number
@@ -65,8 +66,6 @@ def call(
 
 def numbers(planned: PlannedStage, issues: Any) -> list[int]:
     """Return Ladder's ids of the stand-in's issues."""
-    from connector.issues import find_issue
-
     with planned.stage.core.database.reading() as session:
         connection = session.scalars(select(Connection).where(Connection.tracker == "jira")).one()
         found = [find_issue(session, connection.id, issue.id) for issue in issues]
@@ -311,8 +310,6 @@ def test_issues_move_in_jira_only_when_asked_and_come_back(planned: PlannedStage
 
 def test_the_team_of_a_board_is_remembered(planned: PlannedStage, client: FlaskClient) -> None:
     with planned.stage.core.database.reading() as session:
-        from connector.models import Team
-
         acme = session.scalars(select(Team.id).where(Team.name == "Acme")).one()
         atlas = session.scalars(select(Team.id).where(Team.name == "Atlas")).one()
     assert call(client, planned, "team", {"team_id": acme}).status_code == 200

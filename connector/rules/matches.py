@@ -19,7 +19,7 @@ from connector.store import chunks
 from connector.tracker import IssueQuery, IssueSnapshot
 
 # Whoever waits for the database must get a turn: no transaction here lasts much longer than this (seconds).
-TRANSACTION_SECONDS = 0.05
+TRANSACTION_SECONDS = 0.1
 # After each, others have the database for as long as half of it took, and for so long at least (seconds).
 SHORTEST_BREATH = 0.005
 LONG_AGO = datetime.min.replace(tzinfo=UTC)

@@ -223,7 +223,8 @@ class LinkRule(Identified, Base):
     `kind`: epic, project, label or query; `text` is the epic's or project's key, the label, or the query in the
     tracker's own language (JQL, a Linear filter as JSON). `external_id` is the identity of an epic or a project, whose
     key may change. It links at most `at_most` issues. `state`: active, paused (by a person), ending (deleted,
-    while its links are going) or failing, with `trouble` saying why; a failing rule keeps its links as they are. `ran_at` is when it was last compared with the tracker.
+    while its links are going) or failing, with `trouble` saying why; a failing rule keeps its links as they are.
+    `ran_at` is when it was last compared with the tracker.
     """
 
     __tablename__ = "link_rule"

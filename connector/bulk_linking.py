@@ -142,15 +142,21 @@ def _not_permitted(
     tracker = core.tracker_of(connection)
     ids: Collection[str] = sorted({issue.external_id for issue in known.values()})
     try:
-        may = set[str]()
+        may, seen = set[str](), set[str]()
         for chunk in [list(ids)[start : start + AT_ONCE] for start in range(0, len(ids), AT_ONCE)]:
             may |= tracker.permitted(connection, account_id, chunk, "edit")
+            refused = [one for one in chunk if one not in may]
+            # Who names an issue by a number that they made up must not learn from the refusal what it is called.
+            seen |= tracker.permitted(connection, account_id, refused, "view") if refused else frozenset()
     except TrackerUnavailable:
         site = connection.display_site or connection.site
         words = f"{site} does not answer, so nobody can say whether you may. Try again when it does."
         return dict.fromkeys(known, ("tracker_unavailable", words))
     return {
-        name: ("may_not_edit", f"You may not edit {issue.key}, so you can't link it.")
+        name: (
+            "may_not_edit",
+            f"You may not {f'edit {issue.key}' if issue.external_id in seen else 'see it'}, so you can't link it.",
+        )
         for name, issue in known.items()
         if issue.external_id not in may
     }

@@ -1,7 +1,8 @@
 """Make, change, pause and delete rules, and let one link again what somebody once took away.
 
-A rule acts with the app's rights in the tracker, not with those of whoever made it. So only an admin, the key result's
-driver, or a program with a token may make or change one (`may_make_rules`); everybody sees what rules do.
+A rule acts with the app's rights in the tracker, not with those of whoever made it, and everybody sees what it links.
+So only an admin, or a program with a token, may make one (`may_make_rules`); the key result's driver may change, pause
+and delete what was made (`may_change_rules`).
 """
 
 from __future__ import annotations
@@ -65,8 +66,17 @@ class Gone:
     under_way: bool = False
 
 
-def may_make_rules(person: Person, key_result: KeyResult) -> bool:
-    """Tell whether a person may make and change rules of a key result: admins and its driver."""
+def may_make_rules(person: Person) -> bool:
+    """Tell whether a person may make rules, or try them out: admins only.
+
+    A driver is not enough: every member may make a key result and drive it, and would read through a rule the titles of
+    a project that is closed to them.
+    """
+    return person.role == "admin"
+
+
+def may_change_rules(person: Person, key_result: KeyResult) -> bool:
+    """Tell whether a person may weigh, bound, pause and delete rules of a key result: admins and its driver."""
     return person.role == "admin" or (person.role == "member" and person.id == key_result.driver_id)
 
 

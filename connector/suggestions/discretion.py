@@ -18,7 +18,7 @@ from connector.tracker import TrackerError
 MaySee = Callable[[Connection, Sequence[str]], Collection[str]]
 
 # Broader than any tracker's keys: what only looks like one is the key of no issue.
-KEY = re.compile(r"[^\W_]\w*-[0-9]+")
+KEY = re.compile(r"(?<!\w)[^\W_]\w*-[0-9]+")
 WITHHELD = "because of an issue that you may not see"
 
 

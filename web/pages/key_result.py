@@ -108,7 +108,7 @@ def show(session: Session, key_result_id: str, forms: Forms, *, revision: str = 
         check_ins=_check_ins(session, found),
         rules=view_rules(session, workspace().id, found.id),
         excepted=len(exceptions_of(session, workspace().id, found.id)),
-        may_make_rules=may_make_rules(person(), found),
+        may_make_rules=may_make_rules(person()),
         connections=active_connections(session),
         measured_here=found.kind in MEASURED_KINDS,
         is_open=found.state == "open" and found.objective.state == "open" and found.objective.cycle.state == "open",

@@ -14,9 +14,9 @@ from connector.errors import Invalid, Refusal
 from connector.models import Connection
 from connector.rules import editing
 from connector.rules.editing import RuleChanges, RuleDraft
+from connector.rules.naming import name_of_rule
 from connector.rules.previewing import preview_rule
 from connector.rules.running import HIGHEST_BOUND, ask_for_run
-from connector.rules.settling import name_of_rule
 from connector.tracker import IssueQuery, TrackerError
 from connector.vault import SealBroken
 from web.pages.entry import Entry
@@ -24,6 +24,7 @@ from web.pages.guard import core, needs, person, visit, workspace
 from web.pages.rules import (
     KINDS,
     Tried,
+    changers_only,
     find_view,
     makers_only,
     show_form,
@@ -159,7 +160,7 @@ def restore_rule() -> Response:
     draft = RuleDraft(note["connection_id"], query.kind, query.text, Fraction(note["weight"]), note["at_most"])
     try:
         with core().database.writing() as session:
-            makers_only(session, note["key_result"])
+            changers_only(session, note["key_result"])
             row = editing.create_rule(
                 session, core(), workspace().id, note["key_result"], draft, query,
                 actor=person().name, now=core().clock(),
@@ -177,7 +178,7 @@ def let_rules_link(key_result_id: str) -> Response:
     """Let the key result's rules link an issue again that somebody took away."""
     issue = request.form.get("issue", "")
     with core().database.writing() as session:
-        makers_only(session, key_result_id)
+        changers_only(session, key_result_id)
         ids = [int(issue)] if issue.isdigit() and len(issue) < 18 else []
         told = telling(
             session,
@@ -221,13 +222,13 @@ def _bound(entry: Entry) -> int | None:
 
 
 def _named(session: Session, key_result_id: str, rule_id: str) -> str:
-    found = makers_only(session, key_result_id)
+    found = changers_only(session, key_result_id)
     return f"Rule {find_view(session, found, rule_id).name}"
 
 
 def _stored(key_result_id: str, rule_id: str) -> Entry:
     with core().database.reading() as session:
-        return stored_entry(find_view(session, makers_only(session, key_result_id), rule_id).rule)
+        return stored_entry(find_view(session, changers_only(session, key_result_id), rule_id).rule)
 
 
 def _to_rule(key_result_id: str, rule_id: str) -> Response:

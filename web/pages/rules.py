@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 
 from connector.errors import NotFound
 from connector.models import Connection, KeyResult, LinkRule
-from connector.rules.editing import may_make_rules
+from connector.rules.editing import may_change_rules, may_make_rules
 from connector.rules.previewing import Preview, effect_of_letting_go
 from connector.rules.running import USUAL_BOUND
 from connector.rules.telling import RuleView, view_exceptions, view_rules
@@ -69,7 +69,7 @@ def rule_exceptions(key_result_id: str) -> Response:
             section="pages.goals",
             key_result=found,
             exceptions=view_exceptions(session, workspace().id, found.id),
-            can_change=may_make_rules(person(), found) and found.state == "open",
+            can_change=may_change_rules(person(), found) and found.state == "open",
         )
 
 
@@ -103,7 +103,7 @@ def show_rule(
     """Render a rule's page, with its form as it stands."""
     found = find_shown(session, key_result_id)
     view = find_view(session, found, rule_id)
-    can_change = may_make_rules(person(), found) and found.state == "open"
+    can_change = may_change_rules(person(), found) and found.state == "open"
     return page(
         "pages/rule.html",
         section="pages.goals",
@@ -132,13 +132,21 @@ def find_view(session: Session, found: KeyResult, rule_id: str) -> RuleView:
 
 
 def makers_only(session: Session, key_result_id: str) -> KeyResult:
-    """Return the key result if this person may make rules for it; refuses others with a page (403).
+    """Return the key result if this person may make rules; refuses others with a page (403).
 
-    A rule acts with the app's rights: whoever could make one without being trusted with the key result could have
-    Ladder link, and show, what they may not see in the tracker.
+    A rule acts with the app's rights: whoever could make one without being trusted with all of the tracker could have
+    Ladder link, count, and show, what they may not see there.
     """
     found = find_shown(session, key_result_id)
-    if not may_make_rules(person(), found):
+    if not may_make_rules(person()):
+        abort(403)
+    return found
+
+
+def changers_only(session: Session, key_result_id: str) -> KeyResult:
+    """Return the key result if this person may change its rules; refuses others with a page (403)."""
+    found = find_shown(session, key_result_id)
+    if not may_change_rules(person(), found):
         abort(403)
     return found
 

@@ -9,7 +9,15 @@ import pytest
 from connector.errors import Conflict, Invalid, LostUpdate, NotFound
 from connector.models import KeyResult, LinkRule, OutboxEntry, Person
 from connector.rules import running
-from connector.rules.editing import RuleChanges, RuleDraft, check_draft, delete_rule, edit_rule, may_make_rules
+from connector.rules.editing import (
+    RuleChanges,
+    RuleDraft,
+    check_draft,
+    delete_rule,
+    edit_rule,
+    may_change_rules,
+    may_make_rules,
+)
 from connector.tracker import Capabilities
 from tests.connector.rules.stage import Stage
 
@@ -159,10 +167,11 @@ def test_many_links_go_in_the_background_and_the_rule_with_the_last(
         assert session.query(OutboxEntry).filter_by(kind="run_rule", state="waiting").all() == []
 
 
-def test_admins_and_the_driver_make_rules(stage: Stage) -> None:
+def test_admins_make_rules_and_the_driver_changes_them(stage: Stage) -> None:
     with stage.core.database.reading() as session:
         key_result = session.get_one(KeyResult, "ratio")
-    assert may_make_rules(Person(id="x", role="admin"), key_result)
-    assert may_make_rules(Person(id="p", role="member"), key_result)
-    assert not may_make_rules(Person(id="x", role="member"), key_result)
-    assert not may_make_rules(Person(id="p", role="viewer"), key_result)
+    assert [may_make_rules(Person(id="p", role=role)) for role in ("admin", "member", "viewer")] == [True, False, False]
+    assert may_change_rules(Person(id="x", role="admin"), key_result)
+    assert may_change_rules(Person(id="p", role="member"), key_result)
+    assert not may_change_rules(Person(id="x", role="member"), key_result)
+    assert not may_change_rules(Person(id="p", role="viewer"), key_result)

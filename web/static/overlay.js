@@ -7,7 +7,7 @@
 (() => {
   "use strict";
 
-  const POLL_MS = 1500;
+  const POLL_MS = 1000;
   const SLOWEST_MS = 30000;
   const UNDO_MS = 10000;
   const PATIENCE_MS = 15000;

@@ -20,12 +20,14 @@ from connector.models import (
     Issue,
     KeyResult,
     Link,
+    LinkRule,
     Objective,
     Person,
     Team,
     WorkProgress,
     Workspace,
 )
+from connector.rules.naming import name_of_rule
 from connector.scorecard import Scorecard, scorecards, today
 from connector.store import SqlStore
 from mapping.display import signed_points
@@ -55,7 +57,10 @@ class EffectOfClosing:
 
 @dataclass(frozen=True, slots=True)
 class PanelEntry:
-    """A key result that the issue counts for; `inherited_from` is the linked ancestor's key, if not linked itself."""
+    """A key result that the issue counts for; `inherited_from` is the linked ancestor's key, if not linked itself.
+
+    `rule` is what the rule is called that made the link, None if a person did.
+    """
 
     link: Link
     key_result: KeyResult
@@ -65,6 +70,7 @@ class PanelEntry:
     inherited_from: str | None = None
     inherited_url: str | None = None
     waiting_since: datetime | None = None
+    rule: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,7 @@ class _Served:
 
     link: Link
     progress: WorkProgress | None
+    rule: str | None = None
 
 
 def read_panel(session: Session, connection: Connection, external_id: str, now: datetime) -> IssuePanel:
@@ -122,6 +129,7 @@ def read_panel(session: Session, connection: Connection, external_id: str, now: 
                     inherited_from=None if own else linked.key or linked.external_id,
                     inherited_url=None if own else linked.url,
                     waiting_since=one.link.waiting_since,
+                    rule=one.rule,
                 )
             )
     entries.sort(key=lambda entry: (entry.key_result.objective.title, entry.key_result.title, entry.key_result.id))
@@ -195,16 +203,21 @@ def _marked() -> Select[*tuple[Any, ...]]:
 def _served(session: Session, ancestry: Sequence[Issue]) -> tuple[list[_Served], str | None]:
     """Read every link on the chain with what the panel says of its key result, and the issue's business-as-usual."""
     rows = session.execute(_links_and_more(), {"ids": [issue.id for issue in ancestry]}).all()
-    served = [_Served(row[1], row[2]) for row in rows if row[1] is not None]
+    served = [
+        _Served(row[1], row[2], name_of_rule(row[4], row[5]) if row[4] is not None else None)
+        for row in rows
+        if row[1] is not None
+    ]
     category = next((row[3] for row in rows if row[0] == ancestry[0].id), None)
     return served, category
 
 
 @cache
-def _links_and_more() -> Select[int, Link, WorkProgress, str]:
+def _links_and_more() -> Select[int, Link, WorkProgress, str, str, str]:
     return (
-        select(Issue.id, Link, WorkProgress, BusinessAsUsual.category)
+        select(Issue.id, Link, WorkProgress, BusinessAsUsual.category, LinkRule.kind, LinkRule.text)
         .outerjoin(Link, Link.issue_id == Issue.id)
+        .outerjoin(LinkRule, LinkRule.id == Link.rule_id)
         .outerjoin(WorkProgress, WorkProgress.key_result_id == Link.key_result_id)
         .outerjoin(BusinessAsUsual, BusinessAsUsual.issue_id == Issue.id)
         .where(Issue.id.in_(bindparam("ids", expanding=True)))
@@ -273,5 +286,5 @@ def _digest(
         parts += [issue.cls, issue.content_hash, issue.watermark, issue.stale_since]
         parts += [(above.id, above.key, above.cls in ABSENT) for above in ancestry]
     for one in sorted(served, key=lambda one: one.link.id):
-        parts += [one.link.id, one.link.version, one.link.state, one.progress.revision if one.progress else 0]
+        parts += [one.link.id, one.link.version, one.link.state, one.progress.revision if one.progress else 0, one.rule]
     return hashlib.blake2b(repr(parts).encode(), digest_size=12).hexdigest()

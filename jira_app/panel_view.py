@@ -55,6 +55,7 @@ class Row:
     weight: str = "1"
     link_id: str | None = None
     inherited_from: str | None = None
+    rule: str | None = None
     inherited_url: str | None = None
     waiting_since: datetime | None = None
     refusal: str | None = None
@@ -173,6 +174,7 @@ def _row(entry: PanelEntry, panel: IssuePanel) -> Row:
         weight=decimal(link.weight, 4).replace(",", ""),
         link_id=None if inherited else link.id,
         inherited_from=inherited,
+        rule=entry.rule,
         inherited_url=safe_address(entry.inherited_url or "") or None,
         waiting_since=entry.waiting_since,
         refusal=link.refusal if link.state == "refused" else None,

@@ -18,8 +18,9 @@ from connector.errors import NotFound
 from connector.models import Connection, Issue, KeyResult, Link, LinkRule
 from connector.rules.editing import RuleDraft, resolve_draft
 from connector.rules.matches import read_matches
+from connector.rules.naming import name_of_rule
 from connector.rules.running import HIGHEST_BOUND
-from connector.rules.settling import Standing, name_of_rule, read_standings
+from connector.rules.settling import Standing, read_standings
 from connector.rules.verdict import Claim, Fate
 from connector.store import SqlStore, chunks
 from connector.tracker import IssueQuery

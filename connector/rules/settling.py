@@ -12,12 +12,10 @@ from sqlalchemy.orm import Session
 from connector.bulk_links import BY_RULE, link_many, reweigh_many, unlink_many
 from connector.models import Issue, KeyResult, Link, LinkRule, RuleException, RuleMatch
 from connector.outbox import enqueue_many
+from connector.rules.naming import name_of_rule
 from connector.rules.verdict import Claim, Verdict, decide
 from connector.store import chunks
 from connector.turns import take_turn
-
-# What a rule is called in the ledger, and how long its text may be there.
-LONGEST_NAME = 120
 
 
 @dataclass(slots=True)
@@ -41,12 +39,6 @@ class Settled:
     linked: int = 0
     unlinked: int = 0
     handed_on: int = 0
-
-
-def name_of_rule(kind: str, text: str) -> str:
-    """Return what people call a rule: "label sso"."""
-    said = " ".join(text.split())
-    return f"{kind} {said}" if len(said) <= LONGEST_NAME else f"{kind} {said[: LONGEST_NAME - 1]}…"
 
 
 def actor_of(rule: LinkRule) -> str:

@@ -12,8 +12,9 @@ from sqlalchemy.orm import Session, joinedload
 from connector.bulk_links import BY_RULE
 from connector.models import Issue, Link, LinkRule, RuleException, RuleMatch
 from connector.rules.editing import count_links, count_matches, rules_of
+from connector.rules.naming import name_of_rule
 from connector.rules.previewing import Rival, rivals
-from connector.rules.settling import name_of_rule, read_standings
+from connector.rules.settling import read_standings
 from connector.rules.verdict import Fate
 
 # Issues that a rule matches and does not link are explained one by one up to here.

@@ -6,7 +6,8 @@ from fractions import Fraction
 
 import pytest
 
-from connector.models import Link
+from connector.issue_panel import read_panel
+from connector.models import Connection, Link
 from connector.rules.editing import let_rules_link_again
 from connector.rules.telling import view_exceptions, view_rules
 from connector.rules.verdict import Fate
@@ -151,3 +152,21 @@ def test_a_rule_that_links_all_it_matches_has_nothing_to_explain(stage: Stage) -
     stage.make("label", "sso")
     (view,) = views(stage)
     assert (view.name, view.matches, view.links, view.missing, view.under_way) == ("label sso", 1, 1, 0, False)
+
+
+def test_an_issues_panel_says_which_rule_linked_it_and_looks_anew_when_another_takes_over(stage: Stage) -> None:
+    stage.tell("1", "done", at=1, labels=["a", "b"])
+    stage.make("label", "a")
+    stage.make("label", "b")
+
+    def panel() -> tuple[str | None, str]:
+        with stage.core.database.reading() as session:
+            read = read_panel(session, session.get_one(Connection, "c"), "1", stage.now)
+            return read.entries[0].rule, read.revision
+
+    first, before = panel()
+    stage.tell("1", "done", at=2, labels=["b"])
+    second, after = panel()
+
+    assert (first, second) == ("label a", "label b")
+    assert before != after

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 
 NO_NUMBER = "–"
 
@@ -61,6 +62,8 @@ def rational(value: Fraction | None) -> str | None:
     return None if value is None else str(value)
 
 
+# A planning page writes the same few sizes hundreds of times.
+@lru_cache(maxsize=4096)
 def decimal(value: Fraction, places: int = 2) -> str:
     """A metric value for people: at most so many decimals, half up on the size, without idle zeros ("41.95", "22")."""
     scaled = half_up(abs(value) * 10**places)

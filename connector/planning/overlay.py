@@ -368,11 +368,12 @@ def _issues(
     order = {one.id: at for at, one in enumerate(key_results)}
     whole = whole_of(work.nodes, ids)
     issues = [_issue(work, id_, planned, seen, whole.get(id_)) for id_ in ids]
-    sides = ("aligned", "unaligned", "bau", "dropped")
+    sides = {"aligned": 0, "unaligned": 1, "bau": 2, "dropped": 3}
+    last = len(order)
 
     def place(one: PlannedIssue) -> tuple[object, ...]:
-        first = min((order.get(serving.key_result_id, len(order)) for serving in one.serves), default=0)
-        return (sides.index(one.side), first, one.connection_id, len(one.key), one.key, one.id)
+        first = min([order.get(serving.key_result_id, last) for serving in one.serves], default=0)
+        return (sides[one.side], first, one.connection_id, len(one.key), one.key, one.id)
 
     return sorted(issues, key=place)
 

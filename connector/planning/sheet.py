@@ -390,9 +390,12 @@ def _shares(shares: Shares, before: Shares, unit: str) -> list[Share]:
 
 
 def kept_what_if(plan: SprintPlan, asked: WhatIf) -> WhatIf:
-    """Return what of a what-if still means anything: issues come and go, and others link for real meanwhile."""
-    here = {issue.id for issue in plan.issues}
-    beside = {issue.id for issue in plan.next_issues}
+    """Return what of a what-if still means anything: issues come and go, and others link for real meanwhile.
+
+    What is in none of the sprints means nothing: by its number anything of the workspace could be read otherwise.
+    """
+    here = {issue.id for issue in plan.issues if issue.sprint_id}
+    beside = {issue.id for issue in plan.next_issues if issue.sprint_id}
     real = {
         (issue.id, serving.key_result_id)
         for issue in (*plan.issues, *plan.next_issues)

@@ -140,3 +140,17 @@ def test_who_may_edit_nothing_of_a_sprint_does_not_choose_the_team_of_its_board(
     assert refused.status_code == 403
     assert refused.get_json()["reason"] == "may_not_edit"
     assert f'<option value="{acme}" selected>' not in page(client, planned, LEAD)
+
+
+def test_only_issues_of_the_planned_sprints_can_be_tried_out(planned: PlannedStage, client: FlaskClient) -> None:
+    # By made-up numbers size, state and goals of every issue of the workspace could be read, one after another.
+    stage = planned.stage
+    elsewhere = stage.site.create_issue("Nothing of this sprint", points=13)
+    stage.settle()
+    number = numbers(planned, elsewhere)
+    stage.link(elsewhere, "churn")
+    tried = {"into": number, "out": number, "links": [[*number, stage.key_results["sso"]]]}
+    plain = call(client, planned, "what-if", {}, ENGINEER).get_json()
+    told = call(client, planned, "what-if", {"what_if": tried}, ENGINEER).get_json()
+    assert told["what_if"] == {"out": [], "into": [], "links": []}
+    assert (told["totals"], told["summary"]) == (plain["totals"], plain["summary"])

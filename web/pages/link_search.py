@@ -34,11 +34,13 @@ MOST_BY_WORDS = 50
 
 @dataclass(slots=True)
 class Found:
-    """What a search found, as far as this person may see it; `linked` are the ids of those linked already."""
+    """What a search found, as far as this person may see it; `linked` are the ids of those linked already.
+
+    How many others there are is not told: with a query for one issue after another that would give away what they say.
+    """
 
     issues: list[IssueSnapshot] = field(default_factory=list)
     linked: set[str] = field(default_factory=set)
-    hidden: int = 0
 
 
 @blueprint.get("/key-results/<key_result_id>/links/search")
@@ -170,7 +172,6 @@ def _search(key_result_id: str, connection: Connection, kind: str, text: str) ->
         issues = found_by(core(), connection, IssueQuery(kind, text))
         allowed = _may_see(connection, account, issues)
         found.issues = [one for one in issues if one.external_id in allowed]
-        found.hidden = len(issues) - len(found.issues)
     with core().database.reading() as session:
         linked = (
             select(Issue.external_id)

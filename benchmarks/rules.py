@@ -16,12 +16,13 @@ from typing import Any
 from sqlalchemy import select
 
 from benchmarks.ground import Figure, free_port, furnished, percentile, settings_in
+from connector.basic_tracker import BasicTracker
 from connector.bulk_links import link_many
 from connector.core import Core
 from connector.models import Connection, InboxEntry, Issue, KeyResult, Link, LinkRule, WorkProgress
 from connector.recompute import recompute
 from connector.rules.editing import RuleDraft, create_rule, resolve_draft
-from connector.tracker import BasicTracker, Capabilities, Event, IssueChanged, IssueQuery, IssueSnapshot, SnapshotPage
+from connector.tracker import Capabilities, Event, IssueChanged, IssueQuery, IssueSnapshot, SnapshotPage
 from connector.worker import Worker
 
 ISSUES = 20_000

@@ -9,6 +9,7 @@ from datetime import datetime
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from connector.basic_tracker import WithoutCards, WithoutPlanning
 from connector.core import Core, Services
 from connector.models import Connection
 from connector.telemetry import logger
@@ -27,8 +28,6 @@ from connector.tracker import (
     SnapshotPage,
     SprintChanged,
     TrackerRefused,
-    WithoutCards,
-    WithoutPlanning,
 )
 from connector.vault import SealBroken
 from jira_app import issue_queries, jql

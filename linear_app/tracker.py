@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from connector.basic_tracker import BasicTracker
 from connector.core import Core, Services
 from connector.models import Connection
 from connector.outbox import enqueue
 from connector.tracker import (
     Action,
     BadDelivery,
-    BasicTracker,
     Capabilities,
     Event,
     GoalCard,

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
 
+from connector.basic_tracker import BasicTracker
 from connector.models import Connection
 from connector.tracker import (
     BadDelivery,
-    BasicTracker,
     Event,
     Ignored,
     IssueChanged,

@@ -23,7 +23,8 @@ class Connection(Identified, Base):
     `tenant_key` is how its webhooks name it (Connect clientKey, Linear organizationId). `credential` and
     `previous_credential` are sealed by `connector.vault`. `settings` (Jira): estimate_field, dropped_resolutions,
     dropped_status_ids, status_categories {status id: category}; (Linear): workflow_states {state id: [type, name]},
-    app_user_id, team_keys {team id: key}, goal_labels. `renewing_until` is a lease: until then one process alone may
+    app_user_id, team_keys {team id: key}, goal_labels, linked_sprints, worn_labels_since; (both): board_teams {board:
+    our team}. `renewing_until` is a lease: until then one process alone may
     trade the refresh token for a new one. `offline_since`, `paused_until` and `trouble` say what
     a page shows while the tracker does not answer.
     """

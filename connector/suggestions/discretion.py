@@ -55,15 +55,18 @@ def by_account(core: Core, accounts: Mapping[str, str]) -> MaySee:
 
 
 def _not_seen(core: Core, workspace_id: str, keys: Sequence[str], may_see: MaySee) -> frozenset[str]:
+    connections: dict[str, Connection] = {}
     issues: dict[str, list[tuple[str, str]]] = {}
     with core.database.reading() as session:
         for chunk in chunks(keys):
-            query = select(Issue.connection_id, Issue.external_id, Issue.key).where(
-                Issue.workspace_id == workspace_id, Issue.key.in_(chunk)
+            query = (
+                select(Connection, Issue.external_id, Issue.key)
+                .join(Issue, Issue.connection_id == Connection.id)
+                .where(Issue.workspace_id == workspace_id, Issue.key.in_(chunk))
             )
-            for row in session.execute(query):
-                issues.setdefault(row.connection_id, []).append((row.external_id, row.key))
-        connections = {one: session.get_one(Connection, one) for one in issues}
+            for connection, external_id, key in session.execute(query):
+                connections[connection.id] = connection
+                issues.setdefault(connection.id, []).append((external_id, key))
     hidden: set[str] = set()
     for connection_id, found in sorted(issues.items()):
         seen = may_see(connections[connection_id], [external_id for external_id, _ in found])

@@ -21,6 +21,7 @@ from connector.models import BusinessAsUsual, Connection, Issue, KeyResult, Link
 from connector.planning.editable import Editable, count_words, editable, issues_by_connection
 from connector.planning.onlooker import Onlooker, RightsAtOnce
 from connector.store import chunks
+from connector.subtrees import ask_for_subtrees
 from connector.tracker import TrackerError
 from connector.wording import CATEGORY_WORDS
 
@@ -69,8 +70,10 @@ def link(hand: Hand, pairs: Sequence[tuple[int, str]]) -> Done:
     """Link issues to key results: (issue id, key result id); raises NotAllowed, Invalid."""
     may = hand.editable({issue_id for issue_id, _ in pairs})
     wanted = [pair for pair in pairs if pair[0] in may.allowed]
+    now = hand.core.clock()
     with hand.core.database.writing() as session:
-        outcome = link_many(session, hand.workspace_id, wanted, actor=hand.onlooker.actor, now=hand.core.clock())
+        outcome = link_many(session, hand.workspace_id, wanted, actor=hand.onlooker.actor, now=now)
+        ask_for_subtrees(session, {issue_id for issue_id, _ in wanted}, now)
         ids = sorted({key_result_id for _, key_result_id in wanted})
         titles = _titles(session, hand.workspace_id, ids)
         linked = _issues_of(session, hand.workspace_id, outcome.linked)

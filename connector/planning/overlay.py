@@ -58,6 +58,8 @@ class _Work:
     units: dict[tuple[KeyResultId, IssueId], Unit]
     key_results: dict[str, Served]
     serves: dict[int, list[Serving]]
+    declaring: Mapping[str, Sequence[LinkRow]]
+    """By key result, the links that say what they should do to its metric."""
 
 
 def read_plan(
@@ -145,7 +147,11 @@ def _read_work(
     key_results = {id_: one for id_, one in key_results.items() if past or _is_live(one.row)}
     shown = {id_: key if seen is None or id_ in seen else UNNAMED for id_, key in keys.items()}
     serves = _serving(held, nodes, shown, links, key_results, what_if)
-    return _Work(held, at, nodes, keys, links, units, key_results, serves)
+    declaring: dict[str, list[LinkRow]] = {}
+    for link in links:
+        if link.declared_change is not None and link.state == "active":
+            declaring.setdefault(link.key_result_id, []).append(link)
+    return _Work(held, at, nodes, keys, links, units, key_results, serves, declaring)
 
 
 def _is_live(row: KeyResult) -> bool:
@@ -351,11 +357,11 @@ def _effect_on_metric(
         if before is None or after is None:
             return None
         return Overlay(before.progress, None, after.progress).gain
-    own = [one for one in work.links if one.key_result_id == row.id and one.state == "active"]
-    records = [LinkRecord(row.id, one.issue_id, units=one.units, done_units=one.done_units) for one in own]
-    complete = set(newly_complete(records, done))
-    declared = [one.declared_change for one in own if one.issue_id in complete and one.declared_change is not None]
-    return claimed_gain(row.baseline, row.target, declared)
+    declaring = work.declaring.get(row.id, ())
+    records = [LinkRecord(row.id, one.issue_id, units=one.units, done_units=one.done_units) for one in declaring]
+    complete = newly_complete(records, done)
+    changes = [one.declared_change for one in declaring if one.issue_id in complete]
+    return claimed_gain(row.baseline, row.target, [change for change in changes if change is not None])
 
 
 def _issues(
@@ -385,6 +391,7 @@ def _issue(
     hidden = seen is not None and id_ not in seen
     dropped = row.cls == "dropped"
     serves = work.serves[id_]
+    part_of = whole if isinstance(whole, int) and whole != id_ else None
     side = "dropped" if dropped else "aligned" if serves else "bau" if row.category else "unaligned"
     return PlannedIssue(
         id=id_,
@@ -406,7 +413,8 @@ def _issue(
         serves=serves,
         included=id_ in planned,
         hidden=hidden,
-        part_of=whole if isinstance(whole, int) and whole != id_ else None,
+        part_of=part_of,
+        whole_key=work.keys[part_of] if part_of is not None and (seen is None or part_of in seen) else "",
         is_roof=whole == id_,
         stale_since=row.stale_since,
     )

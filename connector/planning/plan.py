@@ -71,8 +71,8 @@ class PlannedIssue:
     `side`: aligned, bau, unaligned, dropped. `included`: whether it is in the sprint, with what is tried out applied.
     `hidden`: whoever looks may not see it in its tracker, so that key, title and address are empty; it counts all the
     same. `estimate` None where the tracker has none. `part_of` is the issue of the sprint whose part it is (a sub-task
-    beside its story); `is_roof`: it is only a roof over other issues of the sprint (an epic). Neither has a size of its
-    own in the shares: work is counted once.
+    beside its story), `whole_key` that one's key; `is_roof`: it is only a roof over other issues of the sprint (an
+    epic). Neither has a size of its own in the shares: work is counted once.
     """
 
     id: int
@@ -95,6 +95,7 @@ class PlannedIssue:
     included: bool
     hidden: bool = False
     part_of: int | None = None
+    whole_key: str = ""
     is_roof: bool = False
     stale_since: datetime | None = None
 

@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 
 from connector.bulk_links import BY_RULE, link_many, reweigh_many, unlink_many
 from connector.models import Issue, KeyResult, Link, LinkRule, RuleException, RuleMatch
-from connector.outbox import enqueue_many
 from connector.rules.naming import name_of_rule
 from connector.rules.verdict import Claim, Verdict, decide
 from connector.store import chunks
+from connector.subtrees import ask_for_subtrees
 from connector.turns import take_turn
 
 
@@ -140,10 +140,7 @@ def _link(session: Session, workspace_id: str, rule: LinkRule, pairs: Sequence[t
     )
     if rule.kind != "project":
         # What hangs below an epic may never have been heard of; a whole project has it among its own issues.
-        above = select(Issue.external_id).where(Issue.id.in_([issue_id for issue_id, _ in pairs]), Issue.level > 0)
-        below = list(session.scalars(above))
-        if below:
-            enqueue_many(session, rule.connection_id, "fetch_subtree", below, now=now)
+        ask_for_subtrees(session, [issue_id for issue_id, _ in pairs], now)
     return len(made.linked)
 
 

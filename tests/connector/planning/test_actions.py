@@ -14,7 +14,7 @@ from sqlalchemy import select
 from connector.errors import Conflict, Invalid, NotAllowed, NotFound
 from connector.issues import ensure_issue
 from connector.links import LinkRefused
-from connector.models import BusinessAsUsual, Connection, LedgerEntry, Link, LinkRule, Sprint, Workspace
+from connector.models import BusinessAsUsual, Connection, LedgerEntry, Link, LinkRule, OutboxEntry, Sprint, Workspace
 from connector.planning import actions, undo
 from connector.planning.actions import Hand, Move
 from connector.planning.onlooker import Onlooker, RightsAtOnce
@@ -94,6 +94,16 @@ def test_a_whole_sprint_is_linked_with_one_question_to_the_tracker(table: Table)
     assert done.words == "6 issues linked to “Ship the audit”."
     assert len(table.links()) == 6
     assert {link.source for link in table.links()} == {"manual"}
+
+
+def test_what_hangs_below_an_epic_that_is_linked_is_read_since_it_may_never_have_been_heard_of(table: Table) -> None:
+    table.org.tell("9", "todo", at=9, level=1, sprints=["7"])
+    with table.org.core.database.reading() as session:
+        epic = ensure_issue(session, session.get_one(Connection, "c"), "9").id
+    actions.link(table.hand, [(epic, "ratio"), (table.ids[0], "ratio")])
+    with table.org.core.database.reading() as session:
+        asked = session.scalars(select(OutboxEntry.subject).where(OutboxEntry.kind == "fetch_subtree"))
+        assert list(asked) == ["9"]
 
 
 def test_what_may_not_be_edited_is_named_and_the_rest_goes_through(table: Table) -> None:

@@ -128,7 +128,10 @@ def test_sub_tasks_and_epics_listed_beside_their_story_are_counted_once(sprint: 
     sprint.link("1")
     found = plan(sprint)
     assert (found.shares.total, found.shares.aligned, found.shares.issues) == (6, F(1, 2), 2)
-    assert (by_key(found)["TOY-1"].is_roof, by_key(found)["TOY-3"].part_of) == (True, number(sprint, "2"))
+    part = by_key(found)["TOY-3"]
+    assert (by_key(found)["TOY-1"].is_roof, part.part_of, part.whole_key) == (True, number(sprint, "2"), "TOY-2")
+    hidden = plan(sprint, seen=frozenset({part.id})).issues
+    assert next(one for one in hidden if one.id == part.id).whole_key == ""
 
 
 def test_what_if_takes_issues_out_and_in_and_links_without_writing_anything(sprint: Organisation):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from connector.settings import Settings
@@ -24,7 +26,7 @@ def test_a_round_through_every_page(org: Organisation, admin: Visitor) -> None:
     admin.read("/key-results/ratio")
     page = admin.do("/key-results/ratio/links", {"issue": "TOY-2", "weight": "0.5"})
     assert "67\u00a0%" in page
-    link = page.split("/links/")[1].split("/")[0]
+    link = re.findall(r"/links/([0-9a-f-]{36})/unlink", page)[0]
     assert "is unlinked" in admin.do(f"/links/{link}/unlink")
     admin.read("/key-results/metric")
     assert "Outcome – → 50" in admin.do("/key-results/metric/check-ins", {"value": "28.5", "status": "green"})

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
-from connector.models import Issue, KeyResult, Link, Team, WorkProgress, Workspace
+from connector.models import KeyResult, Team, Workspace
 from connector.outcome import outcome_from_work
 from connector.planning import held_work
 from connector.planning.held_work import LinkRow, Served
@@ -260,7 +260,9 @@ def _with_scope(
     new = {at: weight for at, weight in new.items() if at not in known}
     if not new:
         return scope
-    scratch = Scratch(_store_around(session, workspace_id, work, {issue for _, issue in new}, now))
+    store = SqlStore(session, workspace_id, now)
+    store.read_around({issue for _, issue in new}, set(work.key_results))
+    scratch = Scratch(store)
     for (key_result, issue), weight in sorted(new.items()):
         add_link(scratch, LinkRecord(key_result, issue, weight))
         scope.weights[key_result, issue] = weight
@@ -271,23 +273,6 @@ def _with_scope(
         else:
             scope.units[at] = unit
     return scope
-
-
-def _store_around(session: Session, workspace_id: str, work: _Work, issues: Collection[int], now: datetime) -> SqlStore:
-    """A store that has read these issues and all above them already, with the links there and their sums."""
-    chain: set[IssueId] = set()
-    for id_ in issues:
-        here: IssueId | None = id_
-        while here is not None and here not in chain:
-            chain.add(here)
-            here = work.nodes[here].parent
-    store = SqlStore(session, workspace_id, now)
-    rows = session.scalars(select(Issue).where(Issue.id.in_(sorted(chain, key=str)))).all()
-    links = session.scalars(select(Link).where(Link.issue_id.in_([row.id for row in rows]))).all()
-    wanted = {link.key_result_id for link in links} | set(work.key_results)
-    sums = session.scalars(select(WorkProgress).where(WorkProgress.key_result_id.in_(sorted(wanted)))).all()
-    store.prime(rows, links, sums)
-    return store
 
 
 def _finish(work: _Work, scope: _Scope, sprint: Collection[int]) -> dict[KeyResultId, Finished]:

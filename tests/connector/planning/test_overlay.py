@@ -370,6 +370,20 @@ def test_the_number_of_statements_does_not_grow_with_the_sprint(sprint: Organisa
     assert one <= 22
 
 
+def test_trying_out_epics_takes_no_more_statements_the_more_there_are(sprint: Organisation):
+    for number_of in range(1, 13):
+        sprint.tell(f"e{number_of}", "todo", at=number_of, level=1, sprints=["7"])
+        sprint.tell(f"s{number_of}", "todo", at=number_of, parent=f"e{number_of}")
+
+    def statements(epics: int) -> int:
+        links = tuple((number(sprint, f"e{at}"), "ratio") for at in range(1, epics + 1))
+        with counted(sprint.core.database.engine) as sent:
+            assert of(plan(sprint, what_if=WhatIf(links=links)), "ratio").with_scope == 0
+        return len(sent)
+
+    assert statements(12) == statements(1)
+
+
 def test_linking_takes_back_what_was_declared_not_goal_work(sprint: Organisation):
     sprint.tell("1", "todo", at=1, sprints=["7"])
     declare(sprint, "1")
